@@ -1,0 +1,116 @@
+//! The hit in process, beside its peers and what one would write by hand: `cargo bench -p benches --bench hit`.
+//!
+//! First criterion, for the history of each subject; then the table, whose rounds are interleaved.
+//! `-- --quick` runs both briefly, `-- --table` the table alone.
+
+use std::time::Duration;
+
+use benches::rounds::{self, Effort};
+use benches::subject::{Subject, Value};
+use benches::table::{Table, number, ratio};
+use benches::{count, peers, trace};
+use criterion::{BenchmarkId, Criterion};
+
+fn main() {
+    let asked = |option: &str| std::env::args().any(|argument| argument == option);
+    let quick = asked("--quick");
+    let effort = if quick { Effort::QUICK } else { Effort::FULL };
+    let subjects = peers::hit();
+    if count::be_counted(&subjects) {
+        return;
+    }
+    let traces = Traces::new(effort);
+    if !asked("--table") {
+        history(&subjects, &traces, quick);
+    }
+    print!("\n{}", compared(&subjects, &traces, effort));
+}
+
+/// The ids that are asked for.
+struct Traces {
+    one: Vec<u64>,
+    zipf: Vec<u64>,
+}
+
+impl Traces {
+    fn new(effort: Effort) -> Self {
+        let len = effort.block * effort.rounds.min(100);
+        Self { one: trace::one(effort.block), zipf: trace::zipf(trace::IDS, 0.99, len, 7) }
+    }
+}
+
+fn history(subjects: &[Subject], traces: &Traces, quick: bool) {
+    let (warm, measured) = if quick { (50, 100) } else { (500, 1_500) };
+    let mut criterion = Criterion::default()
+        .without_plots()
+        .sample_size(if quick { 10 } else { 50 })
+        .warm_up_time(Duration::from_millis(warm))
+        .measurement_time(Duration::from_millis(measured));
+    for (name, ids) in [("one key", &traces.one), ("zipf over 100 k", &traces.zipf)] {
+        let mut group = criterion.benchmark_group(format!("hit, {name}"));
+        for subject in subjects {
+            let id = BenchmarkId::new(subject.name, format!("{:?}", subject.value));
+            group.bench_function(id, |bencher| {
+                bencher.iter_custom(|calls| {
+                    let calls = usize::try_from(calls).unwrap_or(usize::MAX);
+                    let mut elapsed = Duration::ZERO;
+                    for block in 0..calls.div_ceil(ids.len()) {
+                        let rest = (calls - block * ids.len()).min(ids.len());
+                        elapsed += subject.elapsed(&ids[..rest]);
+                    }
+                    elapsed
+                });
+            });
+        }
+        group.finish();
+    }
+}
+
+fn compared(subjects: &[Subject], traces: &Traces, effort: Effort) -> String {
+    let ids: Vec<u64> = (0..trace::IDS).collect();
+    for subject in subjects {
+        subject.run(&ids);
+    }
+    let one = rounds::times(subjects, &traces.one, effort);
+    let zipf = rounds::times(subjects, &traces.zipf, effort);
+    let one_twice = rounds::two_over_one(subjects, &traces.one, effort);
+    let zipf_twice = rounds::two_over_one(subjects, &traces.zipf, effort);
+    let instructions: Vec<f64> =
+        (0..subjects.len()).map(|subject| count::instructions(subject).unwrap_or(f64::NAN)).collect();
+    let mut tables = Vec::new();
+    for value in [Value::Shared, Value::Owned] {
+        let by_hand =
+            subjects.iter().position(|subject| peers::is_by_hand(subject) && subject.value == value);
+        let of_ideal =
+            |times: &[f64], row: usize| by_hand.map_or(f64::NAN, |ideal| times[row] / times[ideal]);
+        let mut table = Table::new(&[
+            &format!("a hit, {}", if value == Value::Shared { "Arc<User>" } else { "User, cloned" }),
+            "ns, one key",
+            "of by hand",
+            "ns, Zipf .99",
+            "of by hand",
+            "instructions",
+            "two threads, one key",
+            "two threads, Zipf",
+        ]);
+        for (row, subject) in subjects.iter().enumerate().filter(|(_, subject)| subject.value == value) {
+            table.row(vec![
+                subject.name.to_owned(),
+                number(one[row]),
+                ratio(of_ideal(&one, row)),
+                number(zipf[row]),
+                ratio(of_ideal(&zipf, row)),
+                number(instructions[row]),
+                ratio(one_twice[row]),
+                ratio(zipf_twice[row]),
+            ]);
+        }
+        tables.push(table.to_string());
+    }
+    tables.push(
+        "Two threads: their throughput over that of one. Instructions: one key.\n\
+         —: the machine was too busy to tell, or there is no valgrind.\n"
+            .to_owned(),
+    );
+    tables.join("\n")
+}

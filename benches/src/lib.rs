@@ -1,0 +1,10 @@
+//! What the benchmarks share: the subjects that are compared, the traces they run on, the clockwork and the tables.
+//! The benchmarks themselves are in `benches/`, one file for each question.
+
+pub mod count;
+pub mod peers;
+pub mod rounds;
+pub mod subject;
+pub mod table;
+pub mod trace;
+pub mod user;

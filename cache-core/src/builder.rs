@@ -1,0 +1,111 @@
+//! How a cache is put together.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::cache::Cache;
+use crate::codec::Codec;
+use crate::store::{LocalStore, RemoteStore};
+
+/// What a cache is made of. Fixed once it is built.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) namespace: Box<str>,
+    pub(crate) local: Option<Box<dyn LocalStore>>,
+    pub(crate) remote: Option<Arc<dyn RemoteStore>>,
+    pub(crate) default_ttl: Duration,
+    pub(crate) jitter: f64,
+    pub(crate) max_staleness: Duration,
+    pub(crate) load_limit: Duration,
+    pub(crate) codec: Codec,
+    pub(crate) enabled: bool,
+}
+
+/// Builds a [`Cache`]: local only, remote only, or a near cache over a shared one.
+///
+/// Without any store every call runs its body.
+#[derive(Debug)]
+#[must_use = "a builder does nothing until `build`"]
+pub struct CacheBuilder {
+    settings: Settings,
+}
+
+impl CacheBuilder {
+    pub(crate) fn new() -> Self {
+        Self {
+            settings: Settings {
+                namespace: "larder".into(),
+                local: None,
+                remote: None,
+                default_ttl: Duration::from_secs(300),
+                jitter: 0.0,
+                max_staleness: Duration::from_secs(2),
+                load_limit: Duration::from_secs(30),
+                codec: Codec::default(),
+                enabled: true,
+            },
+        }
+    }
+
+    /// The first part of every stored key: keeps applications apart that share a store. Default: `larder`.
+    pub fn namespace(mut self, namespace: impl Into<String>) -> Self {
+        self.settings.namespace = namespace.into().into_boxed_str();
+        self
+    }
+
+    /// Keeps live values in this process.
+    pub fn local(mut self, store: impl LocalStore) -> Self {
+        self.settings.local = Some(Box::new(store));
+        self
+    }
+
+    /// Shares values with other processes.
+    pub fn remote(mut self, store: impl RemoteStore) -> Self {
+        self.settings.remote = Some(Arc::new(store));
+        self
+    }
+
+    /// How long an entry is fresh whose function does not say. Default: 5 minutes.
+    pub fn default_ttl(mut self, ttl: Duration) -> Self {
+        self.settings.default_ttl = ttl;
+        self
+    }
+
+    /// Varies each time to live by up to this fraction, up and down, from 0 to 1, so that entries written
+    /// together do not expire together. Default: 0.
+    pub fn jitter(mut self, fraction: f64) -> Self {
+        self.settings.jitter = fraction;
+        self
+    }
+
+    /// How long after an invalidation elsewhere this process may still serve its local copy, where there is
+    /// a remote store. Default: 2 seconds.
+    pub fn max_staleness(mut self, staleness: Duration) -> Self {
+        self.settings.max_staleness = staleness;
+        self
+    }
+
+    /// How long callers wait for the load of another before they start their own. Default: 30 seconds.
+    pub fn load_limit(mut self, limit: Duration) -> Self {
+        self.settings.load_limit = limit;
+        self
+    }
+
+    /// The format in which values travel to the remote store. Default: JSON.
+    pub fn codec(mut self, codec: Codec) -> Self {
+        self.settings.codec = codec;
+        self
+    }
+
+    /// Whether the cache is in use; if not, every call runs its body until [`Cache::set_enabled`]. Default: true.
+    pub fn enabled(mut self, enabled: bool) -> Self {
+        self.settings.enabled = enabled;
+        self
+    }
+
+    /// The cache. Contacts nobody.
+    #[must_use]
+    pub fn build(self) -> Cache {
+        Cache::new(self.settings)
+    }
+}

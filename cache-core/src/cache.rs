@@ -1,0 +1,464 @@
+//! The cache that users hold: its parts, and the operations with keys given by hand.
+//!
+//! The life of a cached call is in `call`, that of an invalidation in `invalidate`.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::batch::Batch;
+use crate::builder::{CacheBuilder, Settings};
+use crate::call::{self, Miss};
+use crate::clock;
+use crate::codec::{Serde, Typed, Wire};
+use crate::context;
+use crate::entry::Entry;
+use crate::error::{Error, ErrorKind, Result};
+use crate::flight::Flights;
+use crate::global::{self, AlreadyInstalled, AsCache, Global, Named};
+use crate::invalidate::{Debts, Ticket};
+use crate::key::Key;
+use crate::sabotage::{Fault, is_planted};
+use crate::scope::{Scope, Scopes};
+use crate::shape::{Okay, Single};
+use crate::site::Site;
+use crate::stats::{Counters, Stats};
+use crate::store::Health;
+use crate::tag::{Dependencies, Tag};
+use crate::tiers::{AsOf, Found, Wanted};
+
+/// What a value needs to be stored by hand: it can be copied, sent to other threads and serialised.
+///
+/// Implemented for every type that qualifies.
+pub trait Value: Clone + Serialize + DeserializeOwned + Send + Sync + 'static {}
+
+impl<V: Clone + Serialize + DeserializeOwned + Send + Sync + 'static> Value for V {}
+
+/// A cache: a namespace over a local store, a remote store, or both.
+///
+/// Clones are cheap and share everything. Keys given by hand are literal and share the key space with the
+/// attributes: `get("user:42")` sees what `#[cached(key = "user:<id>")]` stored for `id = 42`.
+///
+/// Operations fail with an [`Error`] only for the remote store's sake; without one they always succeed.
+#[derive(Clone)]
+pub struct Cache {
+    inner: Arc<Inner>,
+}
+
+/// What the clones of a cache share.
+pub(crate) struct Inner {
+    pub(crate) settings: Settings,
+    pub(crate) scopes: Scopes,
+    pub(crate) flights: Arc<Flights>,
+    pub(crate) counters: Counters,
+    pub(crate) debts: Debts,
+    pub(crate) dependencies: Dependencies,
+    enabled: AtomicBool,
+}
+
+/// How often a conditional store is tried again when others store and invalidate the key meanwhile.
+const MAX_ATTEMPTS: usize = 8;
+
+impl Cache {
+    /// Starts building a cache.
+    pub fn builder() -> CacheBuilder {
+        CacheBuilder::new()
+    }
+
+    pub(crate) fn new(settings: Settings) -> Self {
+        let inner = Inner {
+            enabled: AtomicBool::new(settings.enabled),
+            settings,
+            scopes: Scopes::new(),
+            flights: Arc::default(),
+            counters: Counters::default(),
+            debts: Debts::default(),
+            dependencies: Dependencies::default(),
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// The cache that functions use which name none: that of the task ([`scope`](Self::scope)), else the
+    /// installed one, else one that the environment describes.
+    #[must_use]
+    pub fn global() -> Self {
+        Global.with(Self::clone)
+    }
+
+    /// Makes this the global cache; gives it back if there is one already.
+    pub fn install(self) -> Result<(), AlreadyInstalled> {
+        global::install(self)
+    }
+
+    /// Makes this the cache called `name`; gives it back if there is one already.
+    pub fn install_as(self, name: &Named) -> Result<(), AlreadyInstalled> {
+        name.install(self)
+    }
+
+    /// Runs `future` with this as the global cache: for tests that run beside each other.
+    ///
+    /// Tasks that `future` spawns do not inherit it.
+    pub async fn scope<F: Future>(&self, future: F) -> F::Output {
+        global::scope(self.clone(), future).await
+    }
+
+    /// The namespace.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        &self.inner.settings.namespace
+    }
+
+    /// Turns the cache on or off: while it is off, cached functions run their bodies and nothing is stored.
+    ///
+    /// Invalidations and the operations with keys given by hand work all the same.
+    pub fn set_enabled(&self, enabled: bool) {
+        self.inner.enabled.store(enabled, Ordering::Relaxed);
+    }
+
+    /// Whether cached functions use this cache.
+    #[must_use]
+    #[inline]
+    pub fn is_enabled(&self) -> bool {
+        self.inner.enabled.load(Ordering::Relaxed)
+    }
+
+    /// What the cache has done so far.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        let usage = self.inner.settings.local.as_ref().map(|local| local.usage()).unwrap_or_default();
+        Stats {
+            entries: usage.entries,
+            bytes: usage.bytes,
+            evictions: usage.evictions,
+            ..self.inner.counters.snapshot()
+        }
+    }
+
+    /// Asks the remote store how it is; nothing if there is none.
+    pub async fn health(&self) -> Result<Option<Health>> {
+        match &self.inner.settings.remote {
+            Some(remote) => self.inner.observe(remote.health().await).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Invalidations that the remote store could not be told of yet.
+    #[must_use]
+    pub fn owed_invalidations(&self) -> usize {
+        self.inner.debts.len()
+    }
+
+    /// The value under `key`: nothing if there is none that is current and a `V`.
+    pub async fn get<V: Value>(&self, key: impl Into<Key>) -> Result<Option<V>> {
+        let key = key.into();
+        let entry = self.inner.find(&key, wanted::<V>()).await?;
+        Ok(entry.and_then(|entry| entry.value::<V>().cloned()))
+    }
+
+    /// The values under `keys`, in their order, in one round trip at most.
+    pub async fn get_many<V: Value>(
+        &self,
+        keys: impl IntoIterator<Item = impl Into<Key>>,
+    ) -> Result<Vec<Option<V>>> {
+        let keys: Vec<Key> = keys.into_iter().map(Into::into).collect();
+        let entries = self.inner.find_many(&keys, wanted::<V>()).await?;
+        Ok(entries.into_iter().map(|entry| entry?.value::<V>().cloned()).collect())
+    }
+
+    /// Stores `value` under `key` for `ttl`. A load of the key that is under way is not stored over it.
+    pub async fn set<V: Value>(&self, key: impl Into<Key>, value: &V, ttl: Duration) -> Result<()> {
+        self.set_many([(key, value)], ttl).await
+    }
+
+    /// Stores each value under its key for `ttl`, in two round trips at most.
+    pub async fn set_many<'v, K: Into<Key>, V: Value>(
+        &self,
+        values: impl IntoIterator<Item = (K, &'v V)>,
+        ttl: Duration,
+    ) -> Result<()> {
+        let values: Vec<_> = values.into_iter().map(|(key, value)| (key.into(), value)).collect();
+        self.inner.store_all(&values, ttl).await
+    }
+
+    /// Stores `value` under `key` for `ttl` if there is no current value of any type; whether it did.
+    pub async fn set_if_absent<V: Value>(
+        &self,
+        key: impl Into<Key>,
+        value: &V,
+        ttl: Duration,
+    ) -> Result<bool> {
+        self.inner.store_if_absent(&key.into(), value, ttl).await
+    }
+
+    /// Whether there is a current value of any type under `key`.
+    pub async fn exists(&self, key: impl Into<Key>) -> Result<bool> {
+        Ok(self.ttl(key).await?.is_some())
+    }
+
+    /// Removes what is under `key`; whether there was a current value. Loads under way are not stored.
+    pub async fn delete(&self, key: impl Into<Key>) -> Result<bool> {
+        let key = key.into();
+        let existed = self.exists(&key).await;
+        // Even if there was no answer: it is removed from this process, and owed to the remote store.
+        self.inner.invalidate(vec![key.into()]).await?;
+        existed
+    }
+
+    /// How much longer the value under `key` is kept; nothing if there is none.
+    pub async fn ttl(&self, key: impl Into<Key>) -> Result<Option<Duration>> {
+        let key = key.into();
+        let as_of = self.inner.as_of_now(&key, &[]);
+        if self.inner.settings.remote.is_some() {
+            return match self.inner.fetch(&key, ANY, &as_of, None, false).await? {
+                Found::Value(_, ttl) => Ok(Some(ttl)),
+                Found::Nothing(_) | Found::Unavailable => Ok(None),
+            };
+        }
+        let until = self.inner.peek(key.borrow(), |entry| Some(entry.fresh_until()));
+        Ok(until.map(|until| until.since(clock::now())))
+    }
+
+    /// Keeps the value under `key` for `ttl` from now; whether there is one. Zero removes it.
+    pub async fn expire(&self, key: impl Into<Key>, ttl: Duration) -> Result<bool> {
+        let key = key.into();
+        if ttl.is_zero() {
+            return self.delete(key).await;
+        }
+        self.inner.expire(&key, ttl).await
+    }
+
+    /// The value under `key`, or that of `loader`, which is then stored for `ttl`.
+    ///
+    /// Calls of one key that overlap share one load. An `Err` is the loader's own: it is not stored, and
+    /// a caller that waited for it loads for itself. A failure of the cache runs the loader.
+    pub async fn get_or_load<V, E, F>(
+        &self,
+        key: impl Into<Key>,
+        ttl: Duration,
+        loader: impl FnOnce() -> F,
+    ) -> Result<V, E>
+    where
+        V: Value,
+        F: Future<Output = Result<V, E>>,
+    {
+        static BY_HAND: Site = Site::new("get_or_load", module_path!(), file!(), line!(), "<by hand>");
+
+        let (key, shape) = (key.into(), Okay::<V, E, Single>::default());
+        if !self.is_enabled() {
+            return loader().await;
+        }
+        if let Some(hit) = call::local_hit(&self.inner, shape, key.borrow()) {
+            return hit;
+        }
+        let miss = Miss::manual(&BY_HAND, shape, <Serde as Wire<V>>::TYPED, self, key);
+        miss.ttl(ttl).load(async { loader().await }).await
+    }
+
+    /// Invalidates `target`: a [`Key`], a pattern, a tag, or text (a pattern if it holds `*`, else a key).
+    ///
+    /// When it returns, no value whose load began before is served by this process. On an error that still
+    /// holds; the remote store is told as soon as it can be reached, and not used before.
+    pub async fn invalidate(&self, target: impl Into<Scope>) -> Result<Ticket> {
+        self.inner.invalidate(vec![target.into()]).await?;
+        Ok(Ticket {})
+    }
+
+    /// Invalidates everything in this namespace, at a cost that does not depend on how much there is.
+    pub async fn clear(&self) -> Result<Ticket> {
+        self.invalidate(Scope::Everything).await
+    }
+
+    /// Collects invalidations, to be carried out together once a transaction has committed.
+    pub fn batch(&self) -> Batch {
+        Batch::new(self)
+    }
+
+    /// Invalidates `dependents` whenever `tag` is invalidated, and what depends on them in turn.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let cache = cache_core::Cache::builder().build();
+    /// cache.depends("role", &["user", "permission"]);
+    /// cache.depends("user", &["activity"]);
+    /// ```
+    pub fn depends(&self, tag: impl Into<Tag>, dependents: &[&str]) {
+        self.inner.dependencies.add(tag.into(), dependents.iter().map(|dependent| Tag::from(*dependent)));
+    }
+
+    pub(crate) fn inner(&self) -> &Inner {
+        &self.inner
+    }
+}
+
+/// What a manual read of a `V` takes: any version of it.
+fn wanted<V: Value>() -> Wanted<'static> {
+    Wanted { typed: <Serde as Wire<V>>::TYPED, type_matters: true, version: None, tags: &[] }
+}
+
+/// What a question about a key takes, whatever the type of its value.
+const ANY: Wanted<'static> = Wanted { typed: Typed::ANY, type_matters: false, version: None, tags: &[] };
+
+impl Inner {
+    /// Tells this cache from others while it lives.
+    #[inline]
+    pub(crate) fn id(&self) -> usize {
+        std::ptr::from_ref(self).addr()
+    }
+
+    /// How long a load may take before its remote lease expires.
+    pub(crate) fn lease(&self) -> Duration {
+        self.settings.load_limit + Duration::from_secs(1)
+    }
+
+    async fn find(&self, key: &Key, wanted: Wanted<'_>) -> Result<Option<Arc<Entry>>> {
+        let mut found = self.find_many(std::slice::from_ref(key), wanted).await?;
+        Ok(found.pop().flatten())
+    }
+
+    /// Looks in both stores and counts what was there.
+    async fn find_many(&self, keys: &[Key], wanted: Wanted<'_>) -> Result<Vec<Option<Arc<Entry>>>> {
+        let mut entries: Vec<_> = keys
+            .iter()
+            .map(|key| self.peek(key.borrow(), |entry| wanted.accepts(entry).then(|| Arc::clone(entry))))
+            .collect();
+        let missing: Vec<usize> = (0..keys.len()).filter(|&at| entries[at].is_none()).collect();
+        self.counters.local_hits.add((keys.len() - missing.len()) as u64);
+        for entry in entries.iter().flatten() {
+            context::inherit(self.id(), entry.stamp().tags());
+        }
+        if missing.is_empty() {
+            return Ok(entries);
+        }
+        let asked: Vec<Key> = missing.iter().map(|&at| keys[at].clone()).collect();
+        let as_of: Vec<_> = asked.iter().map(|key| self.as_of_now(key, wanted.tags)).collect();
+        let fetched = self.fetch_many(&asked, wanted, &as_of).await?;
+        for ((at, key), entry) in missing.into_iter().zip(&asked).zip(fetched) {
+            match &entry {
+                Some(entry) => {
+                    self.counters.remote_hits.increment();
+                    self.flights.exclusively(key, || self.keep(key, entry));
+                }
+                None => self.counters.misses.increment(),
+            }
+            entries[at] = entry;
+        }
+        Ok(entries)
+    }
+
+    async fn store_all<V: Value>(&self, values: &[(Key, &V)], ttl: Duration) -> Result<()> {
+        let wanted = wanted::<V>();
+        if self.settings.remote.is_none() {
+            for (key, value) in values {
+                let value = (*value).clone();
+                self.flights.exclusively(key, || self.set_here(key, value, wanted, ttl));
+            }
+            return Ok(());
+        }
+        let encoded = values.iter().map(|(key, value)| Ok((key.clone(), self.encode(wanted.typed, *value)?)));
+        let encoded = encoded.collect::<Result<Vec<_>>>()?;
+        for (key, _) in values {
+            self.scopes.advance(&Scope::Key(key.clone()));
+        }
+        let as_of: Vec<_> = values.iter().map(|(key, _)| self.as_of_now(key, wanted.tags)).collect();
+        self.put_many(&encoded, wanted, ttl).await?;
+        for ((key, value), as_of) in values.iter().zip(&as_of) {
+            self.replace_here(key, (*value).clone(), wanted, as_of, ttl);
+        }
+        Ok(())
+    }
+
+    /// Stores `value` in the only place there is. Called while no other store of `key` can happen.
+    fn set_here<V: Value>(&self, key: &Key, value: V, wanted: Wanted<'_>, ttl: Duration) {
+        // Loads under way are older than the value: they must not be stored over it.
+        if !is_planted(Fault::SetWithoutMove) {
+            self.scopes.advance(&Scope::Key(key.clone()));
+        }
+        let as_of = self.as_of_now(key, wanted.tags);
+        self.keep(key, &self.entry(value, wanted.typed, &as_of, ttl));
+    }
+
+    /// Stores `value` in this process after the remote store has it, unless it was invalidated meanwhile.
+    fn replace_here<V: Value>(&self, key: &Key, value: V, wanted: Wanted<'_>, as_of: &AsOf, ttl: Duration) {
+        self.flights.exclusively(key, || {
+            // As after an invalidation: a load may have read what the remote store had before.
+            if let Some(stamp) = self.scopes.supersede(&as_of.stamp, key) {
+                let as_of = AsOf { stamp: Arc::new(stamp), began: as_of.began };
+                self.keep(key, &self.entry(value, wanted.typed, &as_of, ttl));
+            }
+        });
+    }
+
+    async fn store_if_absent<V: Value>(&self, key: &Key, value: &V, ttl: Duration) -> Result<bool> {
+        let wanted = wanted::<V>();
+        if self.settings.remote.is_none() {
+            let value = value.clone();
+            return Ok(self.flights.exclusively(key, || {
+                let absent = self.peek(key.borrow(), |_| Some(())).is_none();
+                if absent {
+                    self.set_here(key, value, wanted, ttl);
+                }
+                absent
+            }));
+        }
+        let payload = self.encode(wanted.typed, value)?;
+        for _ in 0..MAX_ATTEMPTS {
+            let as_of = self.as_of_now(key, wanted.tags);
+            let Found::Nothing(found) = self.fetch(key, ANY, &as_of, None, false).await? else {
+                return Ok(false);
+            };
+            if self.publish_if(key, wanted, &found, Some(&payload), ttl, found.nothing()).await? {
+                self.replace_here(key, value.clone(), wanted, &as_of, ttl);
+                return Ok(true);
+            }
+        }
+        Err(Error::new(
+            ErrorKind::Unavailable,
+            format!(
+                "others kept changing the key during {MAX_ATTEMPTS} attempts to set it if absent; try again"
+            ),
+        ))
+    }
+
+    async fn expire(&self, key: &Key, ttl: Duration) -> Result<bool> {
+        let known = self.peek(key.borrow(), |entry| Some(Arc::clone(entry)));
+        if let Some(remote) = self.remote().await? {
+            let as_of = self.as_of_now(key, &[]);
+            if !matches!(self.fetch(key, ANY, &as_of, None, false).await?, Found::Value(..)) {
+                return Ok(false);
+            }
+            let there = self.observe(remote.expire(&self.settings.name_of(key), ttl).await)?;
+            // The near copy is fetched anew: it must not outlive the remote one.
+            if let Some(local) = &self.settings.local {
+                local.remove(key.borrow());
+            }
+            return Ok(there);
+        }
+        if let Some(entry) = &known {
+            entry.set_fresh_until(clock::now() + ttl);
+        }
+        Ok(known.is_some())
+    }
+
+    pub(crate) fn encode<V: 'static>(&self, typed: Typed, value: &V) -> Result<Vec<u8>> {
+        match typed.bytes {
+            Some(bytes) => (bytes.encode)(value, self.settings.codec),
+            None => Err(Error::new(ErrorKind::Unsupported, "a `local` value is not stored remotely")),
+        }
+    }
+}
+
+impl fmt::Debug for Cache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cache")
+            .field("settings", &self.inner.settings)
+            .field("enabled", &self.is_enabled())
+            .field("scopes", &self.inner.scopes)
+            .field("flights", &self.inner.flights)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,201 @@
+//! What a program declares about its cache, and the mistakes that show only when all of it is seen together.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::overlap::overlap;
+use crate::site::{Mutation, Place, Registered, Site, registered};
+
+/// What one `#[cached]` function declares.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Declared {
+    /// The name of the function.
+    pub function: &'static str,
+    /// The path of its module.
+    pub module: &'static str,
+    /// The file its attribute is in.
+    pub file: &'static str,
+    /// The line its attribute is on.
+    pub line: u32,
+    /// The template of its key.
+    pub template: &'static str,
+    /// Its time to live, where that is a constant.
+    pub ttl: Option<Duration>,
+    /// The templates of its tags.
+    pub tags: &'static [&'static str],
+    /// Whether other functions may have its template.
+    pub shared: bool,
+    /// The type of its value, where that does not depend on type parameters.
+    pub value_type: Option<&'static str>,
+}
+
+/// What [`check`] found. Prints one line for each finding, also with `{:?}`, so that `unwrap` shows them.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Findings(Vec<String>);
+
+/// Every `#[cached]` function of the linked crates, by its template.
+///
+/// Functions with type parameters are not among them, and neither are those of crates that the program
+/// never names: `use my_app as _;` in a test links them.
+#[must_use]
+pub fn keys() -> Vec<Declared> {
+    let mut declared: Vec<_> = sites().map(Declared::from).collect();
+    declared.sort_by_key(|declared| (declared.template, declared.file, declared.line));
+    declared
+}
+
+/// Looks for mistakes that no single attribute shows. For a test: `larder::check().unwrap();`
+///
+/// Finds string targets of `#[cache_invalidate]` that no `#[cached]` function can match, tags that none
+/// declares, and functions of one cache whose keys can meet although their values are of different types.
+/// No `#[cached]` function at all is a finding too, since then nothing was checked.
+pub fn check() -> Result<(), Findings> {
+    let sites: Vec<_> = sites().collect();
+    let mutations = registered().filter_map(|registered| match registered {
+        Registered::Mutation(mutation) => Some(*mutation),
+        Registered::Cached(_) => None,
+    });
+    let findings = findings(&sites, &mutations.collect::<Vec<_>>());
+    if findings.is_empty() { Ok(()) } else { Err(Findings(findings)) }
+}
+
+fn sites() -> impl Iterator<Item = &'static Site> {
+    registered().filter_map(|registered| match registered {
+        Registered::Cached(site) => Some(*site),
+        Registered::Mutation(_) => None,
+    })
+}
+
+fn findings(sites: &[&Site], mutations: &[&Mutation]) -> Vec<String> {
+    if sites.is_empty() {
+        return vec![
+            "no cached function is linked into this program, so nothing was checked; name the crate that has \
+             them: `use my_app as _;`"
+                .to_owned(),
+        ];
+    }
+    let mut findings = Vec::new();
+    for mutation in mutations {
+        let place = mutation.place();
+        for target in mutation.target_templates() {
+            if !sites.iter().any(|site| overlap(site.key_template(), target)) {
+                findings
+                    .push(format!("{place}: `{target}` matches no declared key; {}", nearest(target, sites)));
+            }
+        }
+        for tag in mutation.tag_templates() {
+            if !sites.iter().any(|site| site.tag_templates().iter().any(|known| overlap(known, tag))) {
+                findings.push(format!("{place}: no cached function declares the tag `{tag}`"));
+            }
+        }
+    }
+    for (at, one) in sites.iter().enumerate() {
+        for other in &sites[at + 1..] {
+            let types = (one.value_type_name(), other.value_type_name());
+            let (Some(one_type), Some(other_type)) = types else { continue };
+            if one.cache_name() == other.cache_name()
+                && one_type != other_type
+                && overlap(one.key_template(), other.key_template())
+            {
+                findings.push(format!(
+                    "{}: `{}` holds `{one_type}`, and {}: `{}` holds `{other_type}`; their keys can meet, so give \
+                     one of them another literal",
+                    one.place(),
+                    one.key_template(),
+                    other.place(),
+                    other.key_template(),
+                ));
+            }
+        }
+    }
+    findings
+}
+
+/// The declared template that begins most like `target`.
+fn nearest(target: &str, sites: &[&Site]) -> String {
+    let common = |template: &str| template.chars().zip(target.chars()).take_while(|(a, b)| a == b).count();
+    match sites.iter().map(|site| site.key_template()).max_by_key(|template| common(template)) {
+        Some(template) => format!("the nearest is `{template}`"),
+        None => "none is declared".to_owned(),
+    }
+}
+
+impl From<&Site> for Declared {
+    fn from(site: &Site) -> Self {
+        let Place { function, module, file, line } = site.place();
+        Self {
+            function,
+            module,
+            file,
+            line,
+            template: site.key_template(),
+            ttl: site.fixed_ttl(),
+            tags: site.tag_templates(),
+            shared: site.is_shared(),
+            value_type: site.value_type_name(),
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{} `{}`", self.file, self.line, self.function)
+    }
+}
+
+impl fmt::Display for Findings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join("\n"))
+    }
+}
+
+impl fmt::Debug for Findings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\n{self}")
+    }
+}
+
+impl std::error::Error for Findings {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const USER: Site = Site::new("get_user", "app", "src/app.rs", 1, "user:<id>")
+        .value_type(|| "User")
+        .tags(&["team:<team>"]);
+    const ADMIN: Site = Site::new("get_admin", "app", "src/app.rs", 9, "user:admin").value_type(|| "Admin");
+    const FEED: Site = Site::new("feed", "app", "src/app.rs", 20, "feed:<user>:<page>").value_type(|| "Feed");
+
+    #[test]
+    fn a_target_that_reaches_nothing_is_named_with_the_nearest_template() {
+        let typo = Mutation::new("import", "app", "src/app.rs", 30).targets(&["usr:*", "feed:<user>:*"]);
+        let found = findings(&[&USER, &FEED], &[&typo]);
+        let expected = "src/app.rs:30 `import`: `usr:*` matches no declared key; the nearest is `user:<id>`";
+        assert_eq!(found, [expected]);
+    }
+
+    #[test]
+    fn a_tag_that_nobody_declares() {
+        let typo = Mutation::new("import", "app", "src/app.rs", 30).tags(&["teams:<id>", "team:<id>"]);
+        assert_eq!(
+            findings(&[&USER], &[&typo]),
+            ["src/app.rs:30 `import`: no cached function declares the tag `teams:<id>`"]
+        );
+    }
+
+    #[test]
+    fn keys_that_meet_with_different_types() {
+        let found = findings(&[&USER, &ADMIN, &FEED], &[]);
+        assert_eq!(found.len(), 1);
+        assert!(found[0].contains("get_user") && found[0].contains("get_admin"), "{found:?}");
+        let apart = ADMIN.cache("SESSIONS");
+        assert!(findings(&[&USER, &apart], &[]).is_empty(), "in different caches they do not meet");
+    }
+
+    #[test]
+    fn nothing_to_check_is_a_finding() {
+        assert_eq!(findings(&[], &[]).len(), 1);
+    }
+}

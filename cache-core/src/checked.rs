@@ -1,0 +1,230 @@
+//! One error for one mistake: what the runtime demands of a user's types, asked once, where an expansion can show it.
+//!
+//! Nothing here does anything while a program runs. Each of these functions hides its bound from what comes after it,
+//! so that a type which does not meet it is reported here and nowhere else.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::Deref;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::codec::Wire;
+use crate::error::{Error, Result};
+use crate::global::{AsCache, Global};
+use crate::shape::{Shape, SharedError};
+
+/// A value that can be stored, in the way that `W` says.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be stored in a cache",
+    label = "not `Clone`, or not `Serialize + DeserializeOwned`, or not `Send + Sync + 'static`",
+    note = "derive `Clone`, `serde::Serialize` and `serde::Deserialize`; or write `local`, if the value need not leave \
+            this process and is `Clone + Send + Sync + 'static`",
+    note = "what is not `Clone` can be returned in an `Arc`"
+)]
+pub trait Storable<W> {}
+
+#[diagnostic::do_not_recommend]
+impl<V: Clone + Send + Sync + 'static, W: Wire<V>> Storable<W> for V {}
+
+/// A shape whose value is about to be asked for.
+pub struct Storing<S, W> {
+    shape: S,
+    wire: PhantomData<fn() -> W>,
+}
+
+/// Asks whether what `shape` stores can be stored: `(&storing(shape, wire)).checked()`.
+#[inline]
+pub fn storing<S: Shape, W>(shape: S, _wire: W) -> Storing<S, W> {
+    Storing { shape, wire: PhantomData }
+}
+
+/// It can: the shape itself.
+pub trait CheckStorable {
+    /// The shape.
+    type Shape: Shape;
+
+    /// Returns it.
+    fn checked(&self) -> Self::Shape;
+}
+
+impl<W, S: Shape<Value: Storable<W>>> CheckStorable for Storing<S, W> {
+    type Shape = S;
+
+    #[inline]
+    fn checked(&self) -> S {
+        self.shape
+    }
+}
+
+/// It cannot: the one error, and a shape with which everything else compiles.
+pub trait CheckUnstorable {
+    /// The shape.
+    type Shape: Shape;
+    /// How its value was to be stored.
+    type Wire;
+
+    /// Returns what stands for it.
+    fn checked(&self) -> Unstorable<Self::Shape>
+    where
+        <Self::Shape as Shape>::Value: Storable<Self::Wire>;
+}
+
+impl<S: Shape, W> CheckUnstorable for &Storing<S, W> {
+    type Shape = S;
+    type Wire = W;
+
+    fn checked(&self) -> Unstorable<S>
+    where
+        S::Value: Storable<W>,
+    {
+        Unstorable(self.shape)
+    }
+}
+
+/// A shape that stores nothing.
+#[derive(Clone, Copy, Debug)]
+pub struct Unstorable<S>(S);
+
+impl<S: Shape> Shape for Unstorable<S> {
+    type Output = S::Output;
+    type Value = Never<S::Value>;
+    type Error = S::Error;
+
+    fn value<'o>(&self, _: &'o S::Output) -> Option<&'o Never<S::Value>> {
+        None
+    }
+
+    fn error<'o>(&self, output: &'o S::Output) -> Option<&'o S::Error> {
+        self.0.error(output)
+    }
+
+    fn output(&self, _: Option<Never<S::Value>>) -> Option<S::Output> {
+        None
+    }
+
+    fn failed(&self, _: &SharedError) -> Option<S::Output> {
+        None
+    }
+
+    fn share_error(&self, _: &S::Output) -> Option<SharedError> {
+        None
+    }
+}
+
+/// A value that is never there, with everything that can be asked of one, and with the fields of `V`.
+pub struct Never<V>(Infallible, PhantomData<fn() -> V>);
+
+impl<V> Clone for Never<V> {
+    fn clone(&self) -> Self {
+        match self.0 {}
+    }
+}
+
+impl<V> Deref for Never<V> {
+    type Target = V;
+
+    fn deref(&self) -> &V {
+        match self.0 {}
+    }
+}
+
+impl<V> Serialize for Never<V> {
+    fn serialize<S: Serializer>(&self, _: S) -> std::result::Result<S::Ok, S::Error> {
+        match self.0 {}
+    }
+}
+
+impl<'de, V> Deserialize<'de> for Never<V> {
+    fn deserialize<D: Deserializer<'de>>(_: D) -> std::result::Result<Self, D::Error> {
+        Err(serde::de::Error::custom("there is no such value"))
+    }
+}
+
+/// Something that is about to be asked whether it is a cache.
+#[derive(Debug)]
+pub struct Caching<'c, C: ?Sized>(&'c C);
+
+/// Asks whether `cache` is one: `(&caching(cache)).cache()`.
+#[inline]
+pub fn caching<C: ?Sized>(cache: &C) -> Caching<'_, C> {
+    Caching(cache)
+}
+
+/// It is: the cache itself.
+pub trait CheckCache<'c> {
+    /// The cache.
+    type Cache: AsCache + ?Sized;
+
+    /// Returns it.
+    fn cache(&self) -> &'c Self::Cache;
+}
+
+impl<'c, C: AsCache + ?Sized> CheckCache<'c> for Caching<'c, C> {
+    type Cache = C;
+
+    #[inline]
+    fn cache(&self) -> &'c C {
+        self.0
+    }
+}
+
+/// It is none: the one error, and a cache with which everything else compiles.
+pub trait CheckNoCache {
+    /// What is none.
+    type Wrong: ?Sized;
+
+    /// Returns what stands for it.
+    fn cache(&self) -> &'static Global
+    where
+        Self::Wrong: AsCache;
+}
+
+impl<C: ?Sized> CheckNoCache for &Caching<'_, C> {
+    type Wrong = C;
+
+    fn cache(&self) -> &'static Global
+    where
+        C: AsCache,
+    {
+        &Global
+    }
+}
+
+/// An output into which an error of the cache can be put.
+#[diagnostic::on_unimplemented(
+    message = "`strict` cannot return a cache's error as `{Self}`",
+    label = "not a `Result<_, E>` with `E: From<larder::Error>`",
+    note = "return such a `Result`, or remove `strict`: the invalidation is then kept until the store is back"
+)]
+pub trait Strict: Sized {
+    /// Itself, or the error where there was one.
+    fn acknowledged(self, acknowledged: Result<()>) -> Self;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T, E: From<Error>> Strict for std::result::Result<T, E> {
+    fn acknowledged(self, acknowledged: Result<()>) -> Self {
+        let value = self?;
+        acknowledged?;
+        Ok(value)
+    }
+}
+
+/// The function's output, or its error if the invalidation was not acknowledged.
+pub fn strict<R: Strict>(output: R, acknowledged: Result<()>) -> R {
+    output.acknowledged(acknowledged)
+}
+
+impl<S, W> fmt::Debug for Storing<S, W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Storing")
+    }
+}
+
+impl<V> fmt::Debug for Never<V> {
+    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {}
+    }
+}

@@ -1,0 +1,160 @@
+//! How live values become bytes and come back.
+//!
+//! The envelope around the bytes, and every check of it, is in `envelope`.
+
+use std::any::{Any, type_name};
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::clock::Moment;
+use crate::entry::Entry;
+use crate::error::{Error, ErrorKind, Result};
+use crate::scope::Stamp;
+
+/// The format in which values travel to a remote store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Codec {
+    /// JSON: readable in any Redis viewer.
+    #[default]
+    Json,
+}
+
+impl Codec {
+    pub(crate) const fn id(self) -> u8 {
+        match self {
+            Self::Json => 0,
+        }
+    }
+
+    pub(crate) const fn from_id(id: u8) -> Option<Self> {
+        match id {
+            0 => Some(Self::Json),
+            _ => None,
+        }
+    }
+}
+
+/// How values of one type are stored: which functions turn them into bytes, if any do.
+pub trait Wire<V>: Copy {
+    /// The functions, without the type.
+    const TYPED: Typed;
+}
+
+/// The value crosses the border of the process: it is serialised where there is a remote store.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Serde;
+
+/// The value never leaves the process.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Local;
+
+/// What the runtime needs to know of a value's type, once the type is gone.
+#[derive(Clone, Copy)]
+pub struct Typed {
+    pub(crate) name: fn() -> &'static str,
+    pub(crate) is: fn(&Entry) -> bool,
+    pub(crate) weigh: fn(&dyn Any) -> usize,
+    pub(crate) bytes: Option<Bytes>,
+}
+
+impl Typed {
+    /// For questions about an entry that its value does not matter to.
+    pub(crate) const ANY: Self = Self {
+        name: || "any",
+        is: |_| true,
+        weigh: |_| 0,
+        bytes: Some(Bytes {
+            encode: |_, _| Err(unencodable::<()>("as it has no type")),
+            decode: |_, _, stamp, fresh_until| Ok(Arc::new(Entry::new((), stamp, fresh_until, 0))),
+        }),
+    };
+}
+
+/// To bytes and back.
+#[derive(Clone, Copy)]
+pub(crate) struct Bytes {
+    pub(crate) encode: fn(&dyn Any, Codec) -> Result<Vec<u8>>,
+    pub(crate) decode: Decode,
+}
+
+/// Decodes a value straight into its entry.
+type Decode = fn(&[u8], Codec, Arc<Stamp>, Moment) -> Result<Arc<Entry>>;
+
+impl<V> Wire<V> for Serde
+where
+    V: Serialize + DeserializeOwned + Send + Sync + 'static,
+{
+    const TYPED: Typed = Typed {
+        name: type_name::<V>,
+        is: is::<V>,
+        weigh: weigh::<V>,
+        bytes: Some(Bytes { encode: encode::<V>, decode: decode::<V> }),
+    };
+}
+
+impl<V: Send + Sync + 'static> Wire<V> for Local {
+    const TYPED: Typed = Typed { name: type_name::<V>, is: is::<V>, weigh: |_| size_of::<V>(), bytes: None };
+}
+
+fn is<V: 'static>(entry: &Entry) -> bool {
+    entry.value::<V>().is_some()
+}
+
+fn encode<V: Serialize + 'static>(value: &dyn Any, codec: Codec) -> Result<Vec<u8>> {
+    let value = value.downcast_ref::<V>().ok_or_else(|| unencodable::<V>("it is of another type"))?;
+    match codec {
+        Codec::Json => serde_json::to_vec(value).map_err(|error| unencodable::<V>("").with_source(error)),
+    }
+}
+
+fn decode<V>(bytes: &[u8], codec: Codec, stamp: Arc<Stamp>, fresh_until: Moment) -> Result<Arc<Entry>>
+where
+    V: Serialize + DeserializeOwned + Send + Sync + 'static,
+{
+    let value: V = match codec {
+        Codec::Json => serde_json::from_slice(bytes).map_err(|error| {
+            Error::new(ErrorKind::Protocol, "a stored value does not decode").with_source(error)
+        })?,
+    };
+    Ok(Arc::new(Entry::new(value, stamp, fresh_until, bytes.len())))
+}
+
+/// The size of the value's JSON: close to what its owned data occupies, without asking every type for it.
+fn weigh<V: Serialize + 'static>(value: &dyn Any) -> usize {
+    struct Count(usize);
+
+    impl io::Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    let mut count = Count(0);
+    match value.downcast_ref::<V>() {
+        Some(value) if serde_json::to_writer(&mut count, value).is_ok() => count.0.max(size_of::<V>()),
+        _ => size_of::<V>(),
+    }
+}
+
+fn unencodable<V>(why: &str) -> Error {
+    Error::new(
+        ErrorKind::Encode,
+        format!("a value of type `{}` cannot be serialised {why}", type_name::<V>()),
+    )
+}
+
+impl fmt::Debug for Typed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Typed").field(&(self.name)()).finish()
+    }
+}

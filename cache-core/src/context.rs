@@ -1,0 +1,90 @@
+//! What a load in progress knows of itself: its key, and the tags that it meets on its way.
+//!
+//! It belongs to the task that runs the load. Tasks that the load spawns know nothing of it.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use crate::key::Key;
+use crate::sync::task_local;
+use crate::tag::Tag;
+
+task_local! {
+    static LOADING: Arc<Context>;
+}
+
+/// One load, inside of which others may run.
+pub(crate) struct Context {
+    /// Which cache it is for: tags are names in one cache.
+    cache: usize,
+    key: Key,
+    tags: Mutex<Vec<Tag>>,
+    outer: Option<Arc<Context>>,
+}
+
+/// Adds a tag to the entry that the running load is for: for tags that only the loaded value tells.
+///
+/// Outside a load it does nothing. Inside one, the entry is invalidated with the tag from then on; and if the
+/// tag was invalidated since the load began, the value is returned and not stored.
+///
+/// # Examples
+///
+/// ```
+/// # use std::time::Duration;
+/// # struct User { name: String, team: u32 }
+/// # struct DbError;
+/// # async fn load(id: u64) -> Result<User, DbError> { Ok(User { name: "Ada".to_owned(), team: 7 }) }
+/// # async fn example(cache: cache_core::Cache) -> Result<String, DbError> {
+/// let name = cache.get_or_load("user:42", Duration::from_secs(300), || async {
+///     let user = load(42).await?;
+///     cache_core::tag(format!("team:{}", user.team));
+///     Ok(user.name)
+/// });
+/// # name.await
+/// # }
+/// ```
+pub fn tag(tag: impl Into<Tag>) {
+    let tag = tag.into();
+    // Without a load there is no entry to tag.
+    let _ = LOADING.try_with(|context| context.tags.lock().push(tag));
+}
+
+impl Context {
+    /// Runs `load` as the load of `key`; its output, and the tags it met.
+    pub(crate) async fn run<F: Future>(cache: usize, key: Key, load: F) -> (F::Output, Vec<Tag>) {
+        let outer = LOADING.try_with(Arc::clone).ok();
+        let context = Arc::new(Self { cache, key, tags: Mutex::default(), outer });
+        let output = LOADING.scope(Arc::clone(&context), load).await;
+        let tags = std::mem::take(&mut *context.tags.lock());
+        (output, tags)
+    }
+
+    fn enclosing(&self) -> impl Iterator<Item = &Self> {
+        std::iter::successors(Some(self), |context| context.outer.as_deref())
+    }
+}
+
+/// Notes that the running load of the same cache has used an entry with these tags: they are its own too.
+#[inline]
+pub(crate) fn inherit(cache: usize, tags: &[Tag]) {
+    if !tags.is_empty() {
+        inherit_some(cache, tags);
+    }
+}
+
+#[cold]
+fn inherit_some(cache: usize, tags: &[Tag]) {
+    let _ = LOADING.try_with(|context| {
+        if context.cache == cache {
+            context.tags.lock().extend_from_slice(tags);
+        }
+    });
+}
+
+/// Whether this task is loading `key` already: waiting for that load would be waiting for itself.
+pub(crate) fn is_loading(cache: usize, key: &Key) -> bool {
+    LOADING
+        .try_with(|context| context.enclosing().any(|context| context.cache == cache && context.key == *key))
+        .unwrap_or(false)
+}

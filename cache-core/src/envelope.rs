@@ -1,0 +1,205 @@
+//! The bytes of a remote entry: a value, and everything needed to refuse it.
+//!
+//! Whatever comes from a remote store is untrusted: each length is checked against the bytes that are there
+//! before anything is allocated, and a mismatch of any kind is a [`Refusal`], which the caller counts as a miss.
+//!
+//! All numbers are little-endian:
+//!
+//! | bytes | what |
+//! |---|---|
+//! | 0–3 | `LDR` and the format version, 1 |
+//! | 4–19 | the token of the load that made the value |
+//! | 20 | codec |
+//! | 21 | flags: 1 = a remembered `None`, without payload |
+//! | 22–29 | the function's `version` |
+//! | 30–37 | fingerprint of the value's type |
+//! | 38–53 | digest of the key |
+//! | 54 | number of scopes, then 8 bytes of generation for each |
+//! | … | length of the payload (4), payload, checksum of everything before it (8) |
+
+use crate::codec::Codec;
+use crate::store::{Generation, Token};
+
+const MAGIC: [u8; 4] = *b"LDR\x01";
+const FLAG_ABSENT: u8 = 1;
+const CHECKSUM: usize = 8;
+
+/// The bytes that identify one stored entry: magic and token.
+pub(crate) const IDENTITY: usize = MAGIC.len() + 16;
+
+/// The largest payload, in bytes, that is written or read: 64 MiB.
+pub(crate) const MAX_PAYLOAD: usize = 64 << 20;
+
+/// What an entry must say to be the one that was asked for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Label<'a> {
+    /// The key, in its stored form.
+    pub(crate) key: &'a str,
+    /// The name of the value's type; a reader without one takes any.
+    pub(crate) type_name: Option<&'a str>,
+    /// The function's `version`; a reader without one takes any.
+    pub(crate) version: Option<u64>,
+}
+
+/// An entry that was what it had to be.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Opened<'a> {
+    pub(crate) codec: Codec,
+    /// The encoded value, or nothing for a remembered `None`.
+    pub(crate) payload: Option<&'a [u8]>,
+    pub(crate) generations: Vec<Generation>,
+}
+
+/// Why an entry is a miss.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// Not an envelope of this format, cut short, or altered.
+    Damaged,
+    /// An entry of another key, type, version or codec.
+    Foreign,
+}
+
+/// Puts a value (`None`: a remembered `None`) into its envelope.
+pub(crate) fn seal(
+    label: Label<'_>,
+    token: Token,
+    generations: &[Generation],
+    codec: Codec,
+    payload: Option<&[u8]>,
+) -> Option<Vec<u8>> {
+    let scopes = u8::try_from(generations.len()).ok()?;
+    let body = payload.unwrap_or_default();
+    let length = u32::try_from(body.len()).ok().filter(|_| body.len() <= MAX_PAYLOAD)?;
+
+    let mut bytes = Vec::with_capacity(64 + 8 * generations.len() + body.len());
+    bytes.extend_from_slice(&MAGIC);
+    bytes.extend_from_slice(&token.0);
+    bytes.push(codec.id());
+    bytes.push(if payload.is_none() { FLAG_ABSENT } else { 0 });
+    bytes.extend_from_slice(&label.version.unwrap_or_default().to_le_bytes());
+    bytes.extend_from_slice(&fingerprint(label.type_name.unwrap_or_default()));
+    bytes.extend_from_slice(&key_digest(label.key));
+    bytes.push(scopes);
+    for generation in generations {
+        bytes.extend_from_slice(&generation.0);
+    }
+    bytes.extend_from_slice(&length.to_le_bytes());
+    bytes.extend_from_slice(body);
+    let checksum = checksum(&bytes);
+    bytes.extend_from_slice(&checksum);
+    Some(bytes)
+}
+
+/// Opens an envelope if it holds what `label` asks for.
+pub(crate) fn open<'a>(bytes: &'a [u8], label: Label<'_>) -> Result<Opened<'a>, Refusal> {
+    let (rest, found) = bytes.split_last_chunk::<CHECKSUM>().ok_or(Refusal::Damaged)?;
+    if !rest.starts_with(&MAGIC) || checksum(rest) != *found {
+        return Err(Refusal::Damaged);
+    }
+    let mut reader = Reader(&rest[IDENTITY..]);
+    let [codec] = reader.take()?;
+    let [flags] = reader.take()?;
+    let version = u64::from_le_bytes(reader.take()?);
+    let type_print: [u8; 8] = reader.take()?;
+    let key_print: [u8; 16] = reader.take()?;
+    let [scopes] = reader.take()?;
+    let generations = (0..scopes).map(|_| reader.take().map(Generation)).collect::<Result<_, _>>()?;
+    let length = u32::from_le_bytes(reader.take()?);
+    let Reader(payload) = reader;
+    if usize::try_from(length) != Ok(payload.len()) || payload.len() > MAX_PAYLOAD {
+        return Err(Refusal::Damaged);
+    }
+    if label.type_name.is_some_and(|expected| type_print != fingerprint(expected))
+        || key_print != key_digest(label.key)
+        || label.version.is_some_and(|expected| expected != version)
+    {
+        return Err(Refusal::Foreign);
+    }
+    let codec = Codec::from_id(codec).ok_or(Refusal::Foreign)?;
+    Ok(Opened { codec, payload: (flags & FLAG_ABSENT == 0).then_some(payload), generations })
+}
+
+struct Reader<'a>(&'a [u8]);
+
+impl Reader<'_> {
+    fn take<const N: usize>(&mut self) -> Result<[u8; N], Refusal> {
+        let (taken, rest) = self.0.split_first_chunk::<N>().ok_or(Refusal::Damaged)?;
+        self.0 = rest;
+        Ok(*taken)
+    }
+}
+
+fn fingerprint(type_name: &str) -> [u8; 8] {
+    first(blake3::hash(type_name.as_bytes()))
+}
+
+fn key_digest(key: &str) -> [u8; 16] {
+    first(blake3::hash(key.as_bytes()))
+}
+
+fn checksum(bytes: &[u8]) -> [u8; CHECKSUM] {
+    first(blake3::hash(bytes))
+}
+
+fn first<const N: usize>(hash: blake3::Hash) -> [u8; N] {
+    std::array::from_fn(|at| hash.as_bytes()[at])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LABEL: Label<'_> = Label { key: "user:1", type_name: Some("app::User"), version: Some(3) };
+    const GENERATIONS: [Generation; 2] = [Generation(*b"everythi"), Generation(*b"allusers")];
+
+    fn sealed(payload: Option<&[u8]>) -> Vec<u8> {
+        seal(LABEL, Token([7; 16]), &GENERATIONS, Codec::Json, payload).expect("small enough")
+    }
+
+    #[test]
+    fn what_is_sealed_opens() {
+        let bytes = sealed(Some(b"{}"));
+        let opened = open(&bytes, LABEL).expect("the same label");
+        assert_eq!(opened.payload, Some(&b"{}"[..]));
+        assert_eq!(opened.generations, GENERATIONS);
+        assert_eq!(open(&sealed(None), LABEL).expect("a remembered None").payload, None);
+        assert_eq!(open(&sealed(Some(b"")), LABEL).expect("an empty payload").payload, Some(&b""[..]));
+    }
+
+    #[test]
+    fn another_key_type_or_version_is_foreign() {
+        let bytes = sealed(Some(b"{}"));
+        for label in [
+            Label { key: "user:2", ..LABEL },
+            Label { type_name: Some("app::Team"), ..LABEL },
+            Label { version: Some(4), ..LABEL },
+        ] {
+            assert_eq!(open(&bytes, label), Err(Refusal::Foreign), "{label:?}");
+        }
+        assert!(open(&bytes, Label { version: None, type_name: None, ..LABEL }).is_ok(), "neither asked for");
+    }
+
+    #[test]
+    fn every_cut_and_every_flipped_bit_is_noticed() {
+        let bytes = sealed(Some(b"{\"id\":1}"));
+        for length in 0..bytes.len() {
+            assert_eq!(open(&bytes[..length], LABEL), Err(Refusal::Damaged), "cut at {length}");
+        }
+        for bit in 0..bytes.len() * 8 {
+            let mut flipped = bytes.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(open(&flipped, LABEL), Err(Refusal::Damaged), "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn a_length_that_is_not_there_is_damage_even_with_a_right_checksum() {
+        let mut bytes = sealed(Some(b"{}"));
+        let at = IDENTITY + 34 + 1 + 16;
+        bytes[at..at + 4].copy_from_slice(&u32::MAX.to_le_bytes());
+        let end = bytes.len() - CHECKSUM;
+        let right = checksum(&bytes[..end]);
+        bytes[end..].copy_from_slice(&right);
+        assert_eq!(open(&bytes, LABEL), Err(Refusal::Damaged));
+    }
+}

@@ -1,0 +1,296 @@
+//! The life of an invalidation: body, local move, remote move, local move again, acknowledgement.
+//!
+//! What could not be delivered to the remote store is a *debt*: until it is paid, this process neither reads
+//! from that store nor writes to it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::builder::Settings;
+use crate::cache::{Cache, Inner};
+use crate::error::Result;
+use crate::global::AsCache;
+use crate::key::{Key, KeyWriter};
+use crate::pattern::{Pattern, Reach};
+use crate::sabotage::{Fault, is_planted};
+use crate::scope::Scope;
+use crate::store::RemoteStore;
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::tag::Tag;
+
+/// Debts that are kept one by one; beyond, they widen to everything.
+const MAX_DEBTS: usize = 10_000;
+
+/// The receipt of an acknowledged invalidation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Ticket {}
+
+/// The invalidation around the body of one `#[cache_invalidate]` function.
+///
+/// Once [`run`](Self::run) has begun, its targets are invalidated whatever happens: on return, on a panic,
+/// and when the future is dropped part-way, since the body may have taken effect in each case.
+pub struct Invalidation {
+    cache: Cache,
+    targets: Vec<Scope>,
+    on_ok: bool,
+    /// Whether the body may have taken effect without the targets being invalidated.
+    armed: bool,
+    disarmed: bool,
+}
+
+/// The start of an invalidation in `cache`.
+pub fn invalidation<C: AsCache + ?Sized>(cache: &C) -> Invalidation {
+    cache.with(Invalidation::of)
+}
+
+impl Invalidation {
+    pub(crate) fn of(cache: &Cache) -> Self {
+        Self { cache: cache.clone(), targets: Vec::new(), on_ok: false, armed: false, disarmed: false }
+    }
+
+    /// Adds a target, of a body that may have begun already.
+    pub(crate) fn arm(&mut self, target: impl Into<Scope>) {
+        self.target(target);
+        self.armed = true;
+    }
+
+    /// Leaves it to the caller to invalidate the targets.
+    pub(crate) fn forget(mut self) {
+        self.armed = false;
+    }
+
+    /// Adds the key that `write` writes.
+    pub fn key(&mut self, write: impl FnOnce(&mut KeyWriter)) {
+        self.target(Key::build(write));
+    }
+
+    /// Adds the pattern that `write` writes.
+    pub fn pattern(&mut self, write: impl FnOnce(&mut KeyWriter)) {
+        self.target(Pattern::build(write));
+    }
+
+    /// Adds the tag that `write` writes.
+    pub fn tag(&mut self, write: impl FnOnce(&mut KeyWriter)) {
+        self.target(Tag::build(write));
+    }
+
+    /// Adds a target.
+    pub fn target(&mut self, target: impl Into<Scope>) {
+        self.targets.push(target.into());
+    }
+
+    /// Limits the invalidation to bodies that succeed.
+    pub fn on_ok(&mut self) {
+        self.on_ok = true;
+    }
+
+    /// Makes the body run without any invalidation: the condition of the attribute is false.
+    pub fn disarm(&mut self) {
+        self.disarmed = true;
+    }
+
+    /// Runs the body. From its first poll on, the targets are owed.
+    pub async fn run<F: Future>(&mut self, body: F) -> F::Output {
+        self.armed = !self.disarmed && !self.on_ok;
+        body.await
+    }
+
+    /// Invalidates the targets. A remote store that cannot be reached is told later.
+    pub async fn finish(self, succeeded: bool) {
+        if let Err(error) = self.acknowledge(succeeded).await {
+            tracing::warn!(target: "larder", %error, "an invalidation is not delivered yet; it is kept until it is");
+        }
+    }
+
+    /// As [`finish`](Self::finish), but says whether the invalidation was delivered.
+    pub async fn acknowledge(mut self, succeeded: bool) -> Result<()> {
+        // From here on the invalidation itself sees to it that nothing is lost.
+        self.armed = false;
+        if self.disarmed || (self.on_ok && !succeeded) {
+            return Ok(());
+        }
+        let targets = std::mem::take(&mut self.targets);
+        self.cache.inner().invalidate(targets).await
+    }
+}
+
+impl Drop for Invalidation {
+    fn drop(&mut self) {
+        if self.armed {
+            let inner = self.cache.inner();
+            let targets = inner.with_dependents(std::mem::take(&mut self.targets));
+            inner.owe(&targets);
+        }
+    }
+}
+
+impl Inner {
+    /// Invalidates `scopes` here and in the remote store.
+    ///
+    /// The local effect is there after the first poll and stays. If the remote store fails, or the future is
+    /// dropped, the rest is a debt.
+    pub(crate) async fn invalidate(&self, scopes: Vec<Scope>) -> Result<()> {
+        self.counters.invalidations.add(scopes.len() as u64);
+        let scopes = self.with_dependents(scopes);
+        if !is_planted(Fault::RemoteMoveOnly) {
+            self.move_locally(&scopes);
+        }
+        let Some(remote) = &self.settings.remote else { return Ok(()) };
+        let mut owed = Undelivered { inner: self, scopes };
+        self.settle(remote).await?;
+        self.move_remotely(remote, &owed.scopes).await?;
+        // A load that began since the first move may have read the remote copy before it was gone.
+        if !(is_planted(Fault::NoSecondMove) || is_planted(Fault::RemoteMoveOnly)) {
+            self.move_locally(&owed.scopes);
+        }
+        owed.scopes.clear();
+        Ok(())
+    }
+
+    /// `scopes`, and what depends on the tags among them.
+    fn with_dependents(&self, scopes: Vec<Scope>) -> Vec<Scope> {
+        let with_dependents = |scope| match scope {
+            Scope::Tag(tag) => self.dependencies.closure(&tag).into_iter().map(Scope::Tag).collect(),
+            scope => vec![scope],
+        };
+        scopes.into_iter().flat_map(with_dependents).collect()
+    }
+
+    /// Moves `scopes` in this process and drops what memory can be freed at once.
+    pub(crate) fn move_locally(&self, scopes: &[Scope]) {
+        for scope in scopes {
+            self.scopes.advance(scope);
+            let Some(local) = &self.settings.local else { continue };
+            match scope {
+                Scope::Key(key) => local.remove(key.borrow()),
+                Scope::Everything => local.clear(),
+                Scope::Pattern(_) | Scope::Tag(_) => {}
+            }
+        }
+    }
+
+    /// Moves `scopes` in this process, and makes them a debt to the remote store.
+    fn owe(&self, scopes: &[Scope]) {
+        if self.settings.remote.is_some() {
+            // First: a load that begins after the move must not read the remote copy.
+            self.debts.add(scopes.to_vec());
+        }
+        self.move_locally(scopes);
+    }
+
+    async fn move_remotely(&self, remote: &Arc<dyn RemoteStore>, scopes: &[Scope]) -> Result<()> {
+        let (names, generations) = self.settings.remote_targets(scopes);
+        self.observe(remote.invalidate(&names, &generations).await)
+    }
+
+    /// Pays the debts to the remote store, in order. Until that is done it must not be used.
+    pub(crate) async fn settle(&self, remote: &Arc<dyn RemoteStore>) -> Result<()> {
+        if !self.debts.any.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let _one_at_a_time = self.debts.paying.lock().await;
+        let mut owed = Owed { debts: &self.debts, scopes: std::mem::take(&mut *self.debts.owed.lock()) };
+        if owed.scopes.is_empty() {
+            // Whoever was before us delivered them.
+            return Ok(());
+        }
+        self.move_remotely(remote, &owed.scopes).await?;
+        let count = std::mem::take(&mut owed.scopes).len();
+        self.debts.paid();
+        tracing::info!(target: "larder", count, "the invalidations that were owed are delivered");
+        Ok(())
+    }
+}
+
+impl Settings {
+    /// What an invalidation of `scopes` removes and what it moves, by the names of the remote store.
+    ///
+    /// A glob moves the longest prefix around it: more misses than needed, in the remote store only.
+    fn remote_targets(&self, scopes: &[Scope]) -> (Vec<String>, Vec<String>) {
+        let (mut names, mut generations) = (Vec::new(), vec![self.scope_any()]);
+        for scope in scopes {
+            match scope {
+                Scope::Key(key) => names.push(self.name_of(key)),
+                Scope::Tag(tag) => generations.push(self.scope_tag(tag)),
+                Scope::Everything => generations.push(self.scope_everything()),
+                Scope::Pattern(pattern) => match pattern.reach() {
+                    Reach::Key(key) => names.push(self.name_of(&Key::from(key))),
+                    Reach::Level(prefix) => generations.push(self.scope_prefix(prefix)),
+                    Reach::Everything => generations.push(self.scope_everything()),
+                    Reach::Glob => generations.push(match pattern.widened() {
+                        Some(prefix) => self.scope_prefix(prefix),
+                        None => self.scope_everything(),
+                    }),
+                },
+            }
+        }
+        (names, generations)
+    }
+}
+
+/// Invalidations that the remote store has not heard of.
+#[derive(Debug, Default)]
+pub(crate) struct Debts {
+    owed: Mutex<Vec<Scope>>,
+    /// Whether `owed` holds anything, for a look without the lock.
+    any: AtomicBool,
+    paying: tokio::sync::Mutex<()>,
+}
+
+impl Debts {
+    fn add(&self, scopes: Vec<Scope>) {
+        if scopes.is_empty() {
+            return;
+        }
+        let mut owed = self.owed.lock();
+        owed.extend(scopes);
+        if owed.len() > MAX_DEBTS {
+            *owed = vec![Scope::Everything];
+        }
+        self.any.store(true, Ordering::Release);
+    }
+
+    /// What was taken out is delivered.
+    fn paid(&self) {
+        let owed = self.owed.lock();
+        self.any.store(!owed.is_empty(), Ordering::Release);
+    }
+
+    /// How many invalidations are owed.
+    pub(crate) fn len(&self) -> usize {
+        self.owed.lock().len()
+    }
+}
+
+/// Scopes of an invalidation that is under way: unless it is delivered, they are owed.
+struct Undelivered<'i> {
+    inner: &'i Inner,
+    scopes: Vec<Scope>,
+}
+
+impl Drop for Undelivered<'_> {
+    fn drop(&mut self) {
+        // A load that began since the first move may have read the remote copy, as after a delivery.
+        self.inner.owe(&self.scopes);
+    }
+}
+
+/// Debts that stay debts unless they are paid.
+struct Owed<'d> {
+    debts: &'d Debts,
+    scopes: Vec<Scope>,
+}
+
+impl Drop for Owed<'_> {
+    fn drop(&mut self) {
+        self.debts.add(std::mem::take(&mut self.scopes));
+    }
+}
+
+impl fmt::Debug for Invalidation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Invalidation").field("targets", &self.targets.len()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,72 @@
+//! The runtime of larder: everything between an attribute's expansion and a store.
+//!
+//! Users depend on `larder`, which re-exports what they need; authors of stores depend on this crate and
+//! implement [`store::LocalStore`] or [`store::RemoteStore`].
+//!
+//! A reader starts at `call` (the life of one call) and `scope` (the rule that decides what may be served).
+
+mod batch;
+mod builder;
+mod cache;
+mod call;
+mod check;
+mod checked;
+mod clock;
+mod codec;
+mod config;
+mod context;
+mod entry;
+mod envelope;
+mod error;
+mod flight;
+mod global;
+mod invalidate;
+mod key;
+mod overlap;
+mod pattern;
+mod policy;
+#[doc(hidden)]
+pub mod private;
+mod put;
+mod random;
+#[doc(hidden)]
+pub mod sabotage;
+mod scope;
+mod shape;
+mod site;
+mod stats;
+pub mod store;
+mod sync;
+mod tag;
+#[cfg(feature = "testing")]
+pub mod testing;
+mod tiers;
+
+pub use batch::Batch;
+pub use builder::CacheBuilder;
+pub use cache::{Cache, Value};
+pub use check::{Declared, Findings, check, keys};
+pub use codec::Codec;
+pub use config::{Backend, Config, RedisAddress};
+pub use context::tag;
+pub use entry::Entry;
+pub use error::{Error, ErrorKind, Result};
+pub use global::{AlreadyInstalled, AsCache, Named};
+pub use invalidate::Ticket;
+pub use key::{Key, KeyPart, KeyRef, KeyWriter, MAX_KEY_LEN};
+pub use pattern::{Any, Pattern};
+pub use scope::Scope;
+pub use stats::Stats;
+pub use tag::Tag;
+
+/// Registers a [`Site`](private::Site), or a [`Mutation`](private::Mutation).
+#[doc(hidden)]
+#[macro_export]
+macro_rules! submit {
+    (&$site:expr) => {
+        $crate::private::inventory_submit! { $crate::private::Registered::Cached(&$site) }
+    };
+    (mutation &$site:expr) => {
+        $crate::private::inventory_submit! { $crate::private::Registered::Mutation(&$site) }
+    };
+}

@@ -1,0 +1,50 @@
+//! The one source of chance: seeded by the operating system, unpredictable outside the process.
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::store::Token;
+
+static SEEDS: LazyLock<[RandomState; 2]> = LazyLock::new(|| [RandomState::new(), RandomState::new()]);
+static DRAWN: AtomicU64 = AtomicU64::new(0);
+
+/// A token that no other load, here or elsewhere, has.
+pub(crate) fn token() -> Token {
+    let number = DRAWN.fetch_add(1, Ordering::Relaxed);
+    let [high, low] = [SEEDS[0].hash_one(number), SEEDS[1].hash_one(number)];
+    Token((u128::from(high) << 64 | u128::from(low)).to_le_bytes())
+}
+
+/// `ttl`, lengthened or shortened by up to `fraction` of itself.
+pub(crate) fn jitter(ttl: Duration, fraction: f64) -> Duration {
+    if fraction <= 0.0 {
+        return ttl;
+    }
+    let number = SEEDS[0].hash_one(DRAWN.fetch_add(1, Ordering::Relaxed));
+    #[expect(clippy::cast_precision_loss, reason = "53 random bits are plenty")]
+    let unit = (number >> 11) as f64 / (1_u64 << 53) as f64;
+    let factor = 1.0 + fraction.min(1.0) * (2.0 * unit - 1.0);
+    Duration::try_from_secs_f64(ttl.as_secs_f64() * factor).unwrap_or(ttl)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn jitter_stays_within_its_fraction_and_spreads() {
+        let ttl = Duration::from_secs(100);
+        let drawn: Vec<_> = (0..1000).map(|_| jitter(ttl, 0.1)).collect();
+        assert!(drawn.iter().all(|ttl| (90.0..=110.0).contains(&ttl.as_secs_f64())));
+        assert!(drawn.iter().any(|ttl| ttl.as_secs_f64() < 95.0));
+        assert!(drawn.iter().any(|ttl| ttl.as_secs_f64() > 105.0));
+        assert_eq!(jitter(ttl, 0.0), ttl);
+    }
+
+    #[test]
+    fn tokens_differ() {
+        assert_ne!(token(), token());
+    }
+}

@@ -1,0 +1,78 @@
+//! Faults that a test can plant, to see that the proofs of "invalidation wins" would notice them.
+//!
+//! Each takes one step of the protocol away. Without the feature `sabotage` there is no switch: every
+//! question about a fault is a constant `false`, and no trace of it is left in what is compiled.
+
+/// A step of the protocol that is left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Fault {
+    /// A local hit is served without asking the rule.
+    HitUnasked = 1,
+    /// A finished load is stored in this process without asking the rule.
+    StoreUnasked,
+    /// Any flight of the key is joined, however old its stamp.
+    JoinAnyFlight,
+    /// A waiter takes what its flight made, whatever that turned out to be covered by.
+    ShareUnasked,
+    /// A flight is led on by a caller with tags that it was begun without.
+    LeadUntagged,
+    /// The stamp of a load is taken when it has ended.
+    StampAfterLoad,
+    /// Tags that a load learns count from its end, not from its beginning.
+    LearnedTagsUnchecked,
+    /// `set` does not move the key, so that an older load is stored over it.
+    SetWithoutMove,
+    /// Scopes are moved in the remote store only.
+    RemoteMoveOnly,
+    /// Scopes are not moved a second time after the remote store has moved them.
+    NoSecondMove,
+}
+
+impl Fault {
+    /// Every fault.
+    pub const ALL: [Self; 10] = [
+        Self::HitUnasked,
+        Self::StoreUnasked,
+        Self::JoinAnyFlight,
+        Self::ShareUnasked,
+        Self::LeadUntagged,
+        Self::StampAfterLoad,
+        Self::LearnedTagsUnchecked,
+        Self::SetWithoutMove,
+        Self::RemoteMoveOnly,
+        Self::NoSecondMove,
+    ];
+}
+
+#[cfg(feature = "sabotage")]
+mod switch {
+    use std::sync::atomic::{AtomicU8, Ordering};
+
+    use super::Fault;
+
+    static PLANTED: AtomicU8 = AtomicU8::new(0);
+
+    /// Plants a fault in every cache of this process, in place of the one before; `None` heals them all.
+    pub fn plant(fault: Option<Fault>) {
+        PLANTED.store(fault.map_or(0, |fault| fault as u8), Ordering::SeqCst);
+    }
+
+    /// Whether this fault is planted.
+    #[inline]
+    pub(crate) fn is_planted(fault: Fault) -> bool {
+        PLANTED.load(Ordering::Relaxed) == fault as u8
+    }
+}
+
+#[cfg(feature = "sabotage")]
+pub(crate) use switch::is_planted;
+#[cfg(feature = "sabotage")]
+pub use switch::plant;
+
+/// Nothing is ever planted.
+#[cfg(not(feature = "sabotage"))]
+#[inline]
+pub(crate) const fn is_planted(_: Fault) -> bool {
+    false
+}

@@ -1,0 +1,221 @@
+//! The static that an attribute leaves in the program: what is known of a function without calling it.
+//!
+//! For introspection only: a crate that is never named is not linked, and its sites are not here.
+
+use std::time::Duration;
+
+/// One `#[cached]` function, as its attribute describes it.
+#[derive(Debug)]
+pub struct Site {
+    place: Place,
+    template: &'static str,
+    /// The expression that names its cache; nothing for the global one.
+    cache: Option<&'static str>,
+    ttl: Option<Duration>,
+    none_ttl: Option<Duration>,
+    version: u64,
+    tags: &'static [&'static str],
+    shared: bool,
+    value_type: Option<fn() -> &'static str>,
+}
+
+/// One `#[cache_invalidate]` function, as its attribute describes it.
+#[derive(Debug)]
+pub struct Mutation {
+    place: Place,
+    targets: &'static [&'static str],
+    tags: &'static [&'static str],
+}
+
+/// Where an attribute stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) function: &'static str,
+    pub(crate) module: &'static str,
+    pub(crate) file: &'static str,
+    pub(crate) line: u32,
+}
+
+impl Mutation {
+    /// The site of a function.
+    #[must_use]
+    pub const fn new(function: &'static str, module: &'static str, file: &'static str, line: u32) -> Self {
+        Self { place: Place { function, module, file, line }, targets: &[], tags: &[] }
+    }
+
+    /// With the templates of its keys and patterns.
+    #[must_use]
+    pub const fn targets(mut self, targets: &'static [&'static str]) -> Self {
+        self.targets = targets;
+        self
+    }
+
+    /// With the templates of its tags.
+    #[must_use]
+    pub const fn tags(mut self, tags: &'static [&'static str]) -> Self {
+        self.tags = tags;
+        self
+    }
+
+    pub(crate) fn place(&self) -> Place {
+        self.place
+    }
+
+    pub(crate) fn target_templates(&self) -> &'static [&'static str] {
+        self.targets
+    }
+
+    pub(crate) fn tag_templates(&self) -> &'static [&'static str] {
+        self.tags
+    }
+}
+
+impl Site {
+    /// The site of a function.
+    #[must_use]
+    pub const fn new(
+        function: &'static str,
+        module: &'static str,
+        file: &'static str,
+        line: u32,
+        template: &'static str,
+    ) -> Self {
+        Self {
+            place: Place { function, module, file, line },
+            template,
+            cache: None,
+            ttl: None,
+            none_ttl: None,
+            version: 0,
+            tags: &[],
+            shared: false,
+            value_type: None,
+        }
+    }
+
+    /// With the expression that names its cache.
+    #[must_use]
+    pub const fn cache(mut self, cache: &'static str) -> Self {
+        self.cache = Some(cache);
+        self
+    }
+
+    /// With a template that other functions may have too.
+    #[must_use]
+    pub const fn shared(mut self) -> Self {
+        self.shared = true;
+        self
+    }
+
+    /// With the name of the type of its value.
+    #[must_use]
+    pub const fn value_type(mut self, name: fn() -> &'static str) -> Self {
+        self.value_type = Some(name);
+        self
+    }
+
+    /// With a time to live, in milliseconds.
+    #[must_use]
+    pub const fn ttl_millis(mut self, millis: u64) -> Self {
+        self.ttl = Some(Duration::from_millis(millis));
+        self
+    }
+
+    /// With a time to live of `None`, in milliseconds.
+    #[must_use]
+    pub const fn none_ttl_millis(mut self, millis: u64) -> Self {
+        self.none_ttl = Some(Duration::from_millis(millis));
+        self
+    }
+
+    /// With the version of the stored value's meaning.
+    #[must_use]
+    pub const fn version(mut self, version: u64) -> Self {
+        self.version = version;
+        self
+    }
+
+    /// With the templates of its tags.
+    #[must_use]
+    pub const fn tags(mut self, tags: &'static [&'static str]) -> Self {
+        self.tags = tags;
+        self
+    }
+
+    pub(crate) fn place(&self) -> Place {
+        self.place
+    }
+
+    /// The template of its key: how keys are shown where argument values must not be.
+    pub(crate) fn key_template(&self) -> &'static str {
+        self.template
+    }
+
+    pub(crate) fn tag_templates(&self) -> &'static [&'static str] {
+        self.tags
+    }
+
+    pub(crate) fn cache_name(&self) -> Option<&'static str> {
+        self.cache
+    }
+
+    pub(crate) fn is_shared(&self) -> bool {
+        self.shared
+    }
+
+    pub(crate) fn value_type_name(&self) -> Option<&'static str> {
+        self.value_type.map(|name| name())
+    }
+
+    pub(crate) fn fixed_ttl(&self) -> Option<Duration> {
+        self.ttl
+    }
+
+    pub(crate) fn fixed_none_ttl(&self) -> Option<Duration> {
+        self.none_ttl
+    }
+
+    pub(crate) fn value_version(&self) -> u64 {
+        self.version
+    }
+}
+
+/// A site that registered itself when the program started.
+#[derive(Debug)]
+pub enum Registered {
+    /// A `#[cached]` function.
+    Cached(&'static Site),
+    /// A `#[cache_invalidate]` function.
+    Mutation(&'static Mutation),
+}
+
+/// The sites of all linked crates.
+pub(crate) fn registered() -> impl Iterator<Item = &'static Registered> {
+    inventory::iter::<Registered>.into_iter()
+}
+
+inventory::collect!(Registered);
+
+/// The path of the function around a local item, from the name of that item's type.
+///
+/// Methods of different types in one module differ in it, which the module path alone cannot tell.
+#[must_use]
+pub fn location(item: &'static str) -> &'static str {
+    let function = item.rsplit_once("::").map_or(item, |(function, _)| function);
+    function.split("::{{closure}}").next().unwrap_or(function)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_location_is_the_path_of_the_function() {
+        assert_eq!(location("shop::db::get_user::here"), "shop::db::get_user");
+        assert_eq!(location("shop::Users::load::{{closure}}::here"), "shop::Users::load");
+        assert_eq!(
+            location("<shop::A as shop::B>::load::{{closure}}::{{closure}}::here"),
+            "<shop::A as shop::B>::load"
+        );
+    }
+}

@@ -1,0 +1,39 @@
+//! The contracts of the store traits as suites of checks, for whoever implements one.
+//! Only what is written in a contract is checked here; how a store keeps its promises is its own affair.
+
+mod local;
+mod remote;
+
+use std::any::Any;
+use std::sync::Arc;
+
+pub use local::local;
+pub use remote::remote;
+
+use crate::clock::Moment;
+use crate::entry::Entry;
+use crate::key::Key;
+use crate::scope::Scopes;
+
+/// An entry that holds `value`, for a store to keep.
+///
+/// # Examples
+///
+/// ```
+/// use cache_core::store::conformance::{entry, value};
+///
+/// let kept = entry(7_u64, 8);
+/// assert_eq!(value::<u64>(&kept), Some(&7));
+/// assert_eq!(kept.weight(), 8);
+/// ```
+#[must_use]
+pub fn entry<V: Any + Send + Sync>(value: V, weight: usize) -> Arc<Entry> {
+    let stamp = Scopes::new().stamp(&Key::from("conformance"), &[]);
+    Arc::new(Entry::new(value, Arc::new(stamp), Moment::from_nanos(u64::MAX), weight))
+}
+
+/// The value that `entry` holds, if it is a `V`.
+#[must_use]
+pub fn value<V: Any>(entry: &Entry) -> Option<&V> {
+    entry.value()
+}

@@ -1,0 +1,68 @@
+//! "`publish` looks whether what it expects holds": the conditions that are not a lease.
+
+use super::{LONG, Subject, token};
+use crate::store::{Claim, Expect, Put};
+
+pub(super) async fn a_value_is_stored_where_there_is_nothing(subject: &Subject) {
+    let name = subject.name("nothing there");
+    let nothing = Expect::Nothing { reject: None };
+    assert!(subject.store(&name, b"first", nothing).await, "where there is nothing, it must be stored");
+    assert_eq!(subject.value(&name).await.as_deref(), Some(&b"first"[..]), "what was stored is found");
+    assert!(!subject.store(&name, b"second", nothing).await, "where there is a value, it must be refused");
+    assert_eq!(subject.value(&name).await.as_deref(), Some(&b"first"[..]), "a refused value changes nothing");
+
+    let leased = subject.name("a lease there");
+    let older = subject.claim(&leased, LONG).await;
+    assert!(subject.store(&leased, b"value", nothing).await, "a lease is no value, so it must be stored");
+    assert!(!subject.publish(&leased, b"late", older).await, "the lease must be gone with it");
+}
+
+pub(super) async fn a_rejected_value_is_replaced(subject: &Subject) {
+    let name = subject.name("rejected there");
+    subject.put(&name, b"seen before", LONG).await;
+    let other = Expect::Nothing { reject: Some(b"seen after") };
+    assert!(!subject.store(&name, b"new", other).await, "a value that is not rejected must stay");
+    let seen = Expect::Nothing { reject: Some(b"seen") };
+    assert!(subject.store(&name, b"new", seen).await, "a rejected value must be replaced");
+    assert_eq!(subject.value(&name).await.as_deref(), Some(&b"new"[..]), "what was stored is found");
+}
+
+pub(super) async fn a_value_is_stored_while_a_scope_is_unmoved(subject: &Subject) {
+    let (name, scope) = (subject.name("unmoved"), subject.name("unmoved scope"));
+    let scopes = std::slice::from_ref(&scope);
+    let position = subject.generations(scopes).await[0];
+    assert!(
+        subject.store(&name, b"first", Expect::Unmoved(&scope, position)).await,
+        "an unmoved scope holds"
+    );
+    assert_ne!(subject.generations(scopes).await[0], position, "storing the value must move the scope");
+    assert!(
+        !subject.store(&name, b"second", Expect::Unmoved(&scope, position)).await,
+        "a value must be refused once its scope has moved"
+    );
+
+    let position = subject.generations(scopes).await[0];
+    subject.invalidate(&[], scopes).await;
+    assert!(
+        !subject.store(&name, b"third", Expect::Unmoved(&scope, position)).await,
+        "a value must be refused once its scope has moved"
+    );
+    assert_eq!(subject.value(&name).await.as_deref(), Some(&b"first"[..]), "a refused value changes nothing");
+
+    let leased = subject.name("unmoved lease");
+    let position = subject.generations(scopes).await[0];
+    let token = token();
+    subject.fetch(&leased, &[], Some(Claim { token, lease: LONG, reject: None })).await;
+    assert!(
+        subject.store(&leased, b"value", Expect::Unmoved(&scope, position)).await,
+        "an unmoved scope holds"
+    );
+    assert!(!subject.publish(&leased, b"late", token).await, "the lease must be gone with it");
+}
+
+impl Subject {
+    async fn store(&self, name: &str, value: &[u8], expect: Expect<'_>) -> bool {
+        let put = Put { name, scopes: &[], value, ttl: LONG };
+        self.done("publish", self.store.publish(put, expect)).await
+    }
+}

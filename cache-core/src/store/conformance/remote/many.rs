@@ -1,0 +1,176 @@
+//! "At one instant": many names in one call, many callers at once, and callers that go away.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Waker};
+
+use tokio::task::JoinSet;
+
+use super::{LONG, Subject, random, token};
+use crate::store::{Claim, Expect, Generation, Put};
+
+pub(super) async fn each_element_of_many_is_answered_in_its_place(subject: &Subject) {
+    assert!(subject.fetch_many(&[]).await.is_empty());
+    subject.done("put_many", subject.store.put_many(&[])).await;
+
+    let names: Vec<String> = (0..50).map(|number| subject.name(format!("many {number}"))).collect();
+    let puts: Vec<Put<'_>> = names
+        .iter()
+        .step_by(2)
+        .map(|name| Put { name, scopes: &[], value: name.as_bytes(), ttl: LONG })
+        .collect();
+    subject.done("put_many", subject.store.put_many(&puts)).await;
+
+    // In another order, with one name twice, and with as many scopes as its place.
+    let mut asked: Vec<(String, Vec<String>)> = names
+        .iter()
+        .enumerate()
+        .rev()
+        .map(|(number, name)| (name.clone(), (0..number % 4).map(|scope| subject.scope(scope)).collect()))
+        .collect();
+    asked.push(asked[1].clone());
+    let scopes: Vec<String> = (0..4).map(|scope| subject.scope(scope)).collect();
+    let found = subject.fetch_many(&asked).await;
+    let generations = subject.generations(&scopes).await;
+    for ((name, scopes), found) in asked.iter().zip(&found) {
+        let number = names.iter().position(|known| known == name).unwrap_or_default();
+        let expected = (number % 2 == 0).then_some(name.as_bytes());
+        assert_eq!(found.value.as_deref(), expected, "fetch_many must answer in the order of the names");
+        assert_eq!(
+            found.generations,
+            generations[..scopes.len()],
+            "fetch_many must answer each name with the generations of its own scopes"
+        );
+    }
+}
+
+/// Whenever there is a value, it was published under the generation that is returned beside it: an
+/// invalidation removes the one and replaces the other in one step, and refuses loads from before it.
+pub(super) async fn a_fetch_sees_one_instant(subject: &Subject) {
+    let (name, scope) = (subject.name("instant"), [subject.scope("instant")]);
+    let over = Arc::new(AtomicBool::new(false));
+    // Both end with this check, whichever way it ends.
+    let mut others = JoinSet::new();
+    others.spawn({
+        let (store, name, scope, over) =
+            (Arc::clone(&subject.store), name.clone(), scope.clone(), Arc::clone(&over));
+        async move {
+            let mut published = 0;
+            while !over.load(Ordering::Acquire) {
+                let mine = token();
+                let claim = Claim { token: mine, lease: LONG, reject: None };
+                // A failure shows in the other checks; here it only means one load less.
+                if let Ok(found) = store.fetch(&name, &scope, Some(claim)).await
+                    && found.value.is_none()
+                {
+                    let Generation(value) = found.generations[0];
+                    let put = Put { name: &name, scopes: &scope, value: &value, ttl: LONG };
+                    published += u64::from(
+                        store.publish(put, Expect::Lease(mine)).await.is_ok_and(|published| published),
+                    );
+                }
+                tokio::task::yield_now().await;
+            }
+            published
+        }
+    });
+    others.spawn({
+        let (store, name, scope, over) =
+            (Arc::clone(&subject.store), name.clone(), scope.clone(), Arc::clone(&over));
+        async move {
+            let names = [name];
+            while !over.load(Ordering::Acquire) {
+                let _ = store.invalidate(&names, &scope).await;
+                // Some round trips of peace, so that a claim and its publication fit in between; not
+                // always as many, so that nobody falls into step.
+                for _ in 0..3 + random() % 3 {
+                    let _ = store.fetch(&names[0], &scope, None).await;
+                    tokio::task::yield_now().await;
+                }
+            }
+            0
+        }
+    });
+    let mut seen = 0;
+    for round in 0..5_000 {
+        let found = if round % 2 == 0 {
+            subject.fetch(&name, &scope, None).await
+        } else {
+            subject.fetch_many(&[(name.clone(), scope.to_vec())]).await.remove(0)
+        };
+        if let Some(value) = found.value {
+            seen += 1;
+            assert_eq!(
+                value, found.generations[0].0,
+                "a fetch returned a value beside a generation that replaced the value's: two instants"
+            );
+        }
+        if round >= 500 && seen >= 200 {
+            break;
+        }
+        tokio::task::yield_now().await;
+    }
+    over.store(true, Ordering::Release);
+    let ended = subject.done("loads and invalidations", async { Ok(others.join_all().await) }).await;
+    assert!(seen > 0 && ended.into_iter().sum::<u64>() > 0, "loads must be published between invalidations");
+}
+
+pub(super) async fn of_many_claims_at_once_one_is_published(subject: &Subject) {
+    for round in 0..10 {
+        let name = subject.name(format!("at once {round}"));
+        let mut loads = JoinSet::new();
+        for number in 0..16_u8 {
+            let (store, name) = (Arc::clone(&subject.store), name.clone());
+            loads.spawn(async move {
+                let mine = token();
+                let claim = Claim { token: mine, lease: LONG, reject: None };
+                let found = store.fetch(&name, &[], Some(claim)).await;
+                tokio::task::yield_now().await;
+                let put = Put { name: &name, scopes: &[], value: &[number], ttl: LONG };
+                let published = found.is_ok_and(|found| found.value.is_none())
+                    && store.publish(put, Expect::Lease(mine)).await.is_ok_and(|published| published);
+                published.then_some(number)
+            });
+        }
+        let ended = subject.done("loads", async { Ok(loads.join_all().await) }).await;
+        let published: Vec<u8> = ended.into_iter().flatten().collect();
+        assert_eq!(published.len(), 1, "of the loads that claimed one name at once, one must be published");
+        assert_eq!(subject.value(&name).await, Some(published), "the value found must be the one published");
+    }
+}
+
+pub(super) async fn a_dropped_operation_leaves_the_store_usable(subject: &Subject) {
+    let (name, names, scopes) =
+        (subject.name("dropped"), [subject.name("dropped")], [subject.scope("dropped")]);
+    let asked = [(name.clone(), scopes.to_vec())];
+    let put = Put { name: &name, scopes: &scopes, value: b"dropped", ttl: LONG };
+    let store = &subject.store;
+    for _ in 0..50 {
+        let mine = token();
+        begin(store.fetch(&name, &scopes, Some(Claim { token: mine, lease: LONG, reject: None })));
+        begin(store.fetch_many(&asked));
+        begin(store.publish(put, Expect::Lease(mine)));
+        begin(store.put_many(&[put]));
+        begin(store.invalidate(&names, &scopes));
+        begin(store.expire(&name, LONG));
+        begin(store.health());
+        tokio::task::yield_now().await;
+    }
+    // What was begun may still happen; what is asked of other names now must, with answers of its own.
+    let (name, scopes) = (subject.name("after"), [subject.scope("after")]);
+    let generations = subject.generations(&scopes).await;
+    let mine = subject.claim(&name, LONG).await;
+    assert!(
+        subject.publish(&name, b"after", mine).await,
+        "after dropped operations a load must be published"
+    );
+    let found = subject.fetch(&name, &scopes, None).await;
+    assert_eq!(found.value.as_deref(), Some(&b"after"[..]), "after dropped operations answers must not mix");
+    assert_eq!(found.generations, generations, "after dropped operations answers must not mix");
+}
+
+/// Polls an operation once, as a caller does that goes away while it waits.
+fn begin(operation: impl Future) {
+    let _ = pin!(operation).poll(&mut Context::from_waker(Waker::noop()));
+}

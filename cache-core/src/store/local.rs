@@ -1,0 +1,59 @@
+//! The contract of a store that holds live values in this process.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::entry::Entry;
+use crate::key::{Key, KeyRef};
+
+/// A bounded map from keys to live entries, in this process.
+///
+/// # Contract
+///
+/// - A read sees the last entry inserted under the key, or nothing: the store may drop any entry at any
+///   time, and never answers with one that was removed or replaced before the read began.
+/// - `read` takes no lock that it holds while it waits for anything, and does not allocate.
+/// - Nothing is decided here: freshness and invalidation are asked by the caller, of the entry.
+/// - Every method may be called from many threads at once, and none blocks for longer than a short
+///   critical section. `visit` does not call the store.
+///
+/// `cache_core::store::conformance::local` (feature `conformance`) checks an implementation.
+pub trait LocalStore: fmt::Debug + Send + Sync + 'static {
+    /// Shows the entry under `key` to `visit`, if there is one.
+    fn read(&self, key: KeyRef<'_>, visit: &mut dyn FnMut(&Arc<Entry>));
+
+    /// Stores `entry` under `key`, in place of what was there.
+    fn insert(&self, key: Key, entry: Arc<Entry>);
+
+    /// Removes the entry under `key`.
+    fn remove(&self, key: KeyRef<'_>);
+
+    /// Removes every entry.
+    fn clear(&self);
+
+    /// Whether the store is bounded by bytes, so that entries should be [weighed](Entry::weight).
+    fn is_weighed(&self) -> bool;
+
+    /// How full the store is, and what it had to evict so far.
+    fn usage(&self) -> Usage;
+}
+
+/// How full a [`LocalStore`] is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Usage {
+    /// Entries held, those included that have expired or were invalidated and not yet reclaimed.
+    pub entries: u64,
+    /// Bytes held, as far as entries are weighed.
+    pub bytes: u64,
+    /// Entries dropped to make room, since the start.
+    pub evictions: u64,
+}
+
+impl Usage {
+    /// The usage of a store.
+    #[must_use]
+    pub fn new(entries: u64, bytes: u64, evictions: u64) -> Self {
+        Self { entries, bytes, evictions }
+    }
+}

@@ -1,0 +1,12 @@
+//! The two kinds of place a value can be: live in this process, or as bytes shared between processes.
+//!
+//! Here are the traits and their contracts; the stores are crates of their own.
+
+#[cfg(feature = "conformance")]
+#[expect(clippy::disallowed_methods, reason = "a suite for stores that have clocks and tasks of their own")]
+pub mod conformance;
+mod local;
+mod remote;
+
+pub use local::{LocalStore, Usage};
+pub use remote::{Claim, Expect, Fetched, Generation, Health, Put, RemoteStore, Token};

@@ -1,0 +1,129 @@
+//! The contract of a store that holds bytes outside this process.
+
+use std::fmt;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::error::Result;
+
+/// Bytes under names, shared between processes, and *generations*: random numbers that stand for the
+/// position of a scope.
+///
+/// An entry is stored together with the generations of its scopes (the caller puts them into its bytes).
+/// Moving a scope replaces its generation; an entry whose recorded generations differ from the live ones
+/// is a miss. Generations never repeat, so absence, eviction and a restored backup read as "moved".
+///
+/// # Contract
+///
+/// - `fetch` reads the value and all generations at one instant, and so does each element of
+///   `fetch_many`. A generation that is absent is minted: from then on every reader sees the new one.
+/// - With a [`Claim`], a `fetch` that finds no value (or the one the claim rejects) leaves a *lease* under
+///   the name. A lease is not a value: it is never returned, and it expires by itself.
+/// - `publish` looks whether what it [expects](Expect) holds and stores its value iff it does, in one step. So
+///   whoever deletes the name while a load runs, or claims it again, keeps the older load from being stored.
+/// - `invalidate` removes the names and replaces the generations in one step: after it is acknowledged,
+///   no fetch sees the older state of either.
+/// - Values are returned byte for byte as they were stored, at most until their time to live has passed.
+/// - An operation ends within its deadline, whatever the network and the server do, with an [`Error`] whose
+///   kind tells what happened. No error holds a password, a key or a value.
+/// - Dropping the future of an operation leaves the store usable.
+///
+/// `cache_core::store::conformance::remote` (feature `conformance`) checks an implementation.
+///
+/// [`Error`]: crate::Error
+#[async_trait]
+pub trait RemoteStore: fmt::Debug + Send + Sync + 'static {
+    /// Reads the value under `name` and the generation of each of `scopes`, in their order.
+    async fn fetch(&self, name: &str, scopes: &[String], claim: Option<Claim<'_>>) -> Result<Fetched>;
+
+    /// Reads many names, each with its scopes, in one round trip: one answer for each, in their order.
+    async fn fetch_many(&self, names: &[(String, Vec<String>)]) -> Result<Vec<Fetched>>;
+
+    /// Stores `put` under its name if what it expects holds; whether it was stored.
+    async fn publish(&self, put: Put<'_>, expect: Expect<'_>) -> Result<bool>;
+
+    /// Stores each of `puts`, in one round trip.
+    async fn put_many(&self, puts: &[Put<'_>]) -> Result<()>;
+
+    /// Removes `names` and gives `scopes` new generations, in one step.
+    async fn invalidate(&self, names: &[String], scopes: &[String]) -> Result<()>;
+
+    /// Sets the time to live of what is under `name`, to the millisecond; whether there is a value.
+    async fn expire(&self, name: &str, ttl: Duration) -> Result<bool>;
+
+    /// Asks the server whether it is well.
+    async fn health(&self) -> Result<Health>;
+}
+
+/// What a [`RemoteStore::fetch`] found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Fetched {
+    /// The bytes under the name, unless there are none or a lease.
+    pub value: Option<Vec<u8>>,
+    /// How much longer the value is kept, in whole milliseconds.
+    pub ttl: Duration,
+    /// The generation of each scope that was asked for, in their order.
+    pub generations: Vec<Generation>,
+}
+
+/// The position of a scope: a random number that is replaced when the scope moves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Generation(pub [u8; 8]);
+
+/// Names one load, so that only this load can be published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Token(pub [u8; 16]);
+
+/// The wish to load what a fetch does not find.
+#[derive(Clone, Copy, Debug)]
+pub struct Claim<'a> {
+    /// The name of the load.
+    pub token: Token,
+    /// How long the load may take before its lease expires, in whole milliseconds, at least one.
+    pub lease: Duration,
+    /// A value that begins with these bytes counts as absent: it was seen and found not to be current.
+    pub reject: Option<&'a [u8]>,
+}
+
+/// What must hold for a value to be stored.
+#[derive(Clone, Copy, Debug)]
+pub enum Expect<'a> {
+    /// The lease of this token is under the name.
+    Lease(Token),
+    /// There is no value under the name. A lease is none, and neither is a value that begins with these
+    /// bytes: it was seen and found not to be current.
+    Nothing {
+        /// How such a value begins.
+        reject: Option<&'a [u8]>,
+    },
+    /// This scope still has this generation. Storing the value moves the scope.
+    Unmoved(&'a str, Generation),
+}
+
+/// A value to store, with its scopes.
+#[derive(Clone, Copy, Debug)]
+pub struct Put<'a> {
+    /// The name.
+    pub name: &'a str,
+    /// The scopes that cover the entry: their generations must live longer than it does.
+    pub scopes: &'a [String],
+    /// The bytes.
+    pub value: &'a [u8],
+    /// How long the value is kept, in whole milliseconds, at least one.
+    pub ttl: Duration,
+}
+
+/// How a remote store is.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Health {
+    /// How long the answer took.
+    pub round_trip: Duration,
+    /// The version the server reports.
+    pub server_version: Option<String>,
+    /// Bytes of memory the server uses.
+    pub used_memory: Option<u64>,
+    /// Keys in the selected database, other applications' included.
+    pub keys: Option<u64>,
+}

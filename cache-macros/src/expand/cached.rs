@@ -1,0 +1,324 @@
+//! `#[cached]`: the function as one lookup, whose miss loads the body.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens as _, quote, quote_spanned};
+use syn::spanned::Spanned as _;
+use syn::{FnArg, GenericParam, Pat, PatIdent, ReceiverKind, Signature, Type};
+
+use super::companion;
+use super::{
+    Private, beside, body_future, cache, derived, key_closure, local, question, site, storing, with_body,
+};
+use crate::args::{CachedArgs, Lock, Time};
+use crate::check::{self, Home, KeyedAs, Plan};
+use crate::diagnose::{Mistake, Problems};
+use crate::function::{Function, Param};
+
+/// The whole attribute.
+pub(crate) fn attribute(args: TokenStream, item: TokenStream) -> TokenStream {
+    let mut problems = Problems::default();
+    let args = CachedArgs::parse(args, &mut problems);
+    let Ok(function) = syn::parse2::<Function>(item.clone()) else {
+        problems.at_span(Span::call_site(), Mistake::NotAFunction { attribute: "cached" });
+        return beside(problems, item);
+    };
+    let plan = check::cached(&function, &args, &mut problems);
+    if problems.is_empty() {
+        let (function, companion) = (expand(&plan), companion::expand(&plan));
+        return quote!(#function #companion);
+    }
+    let companion = companion::fallback(&plan);
+    let function = function.verbatim();
+    beside(problems, quote!(#function #companion))
+}
+
+fn expand(plan: &Plan<'_>) -> TokenStream {
+    let private = &Private(plan.args.krate.get());
+    let let_site = matches!(plan.home, Home::Nowhere).then(|| {
+        let (site, value) = (local("site"), site::of_cached(plan, private));
+        quote!(let #site: &'static #private::Site = #value;)
+    });
+    let call = match (plan.args.each.get(), refreshes_itself(plan.args)) {
+        (Some(_), _) => {
+            let (lookup, load) = (lookup(plan, private, "lookup_each", "bypass_each"), load(plan, private));
+            quote!(#lookup #load)
+        }
+        (None, true) => stale_call(plan, private),
+        (None, false) => {
+            let (lookup, load) = (lookup(plan, private, "lookup", "bypass"), load(plan, private));
+            let (output, miss) = (local("output"), local("miss"));
+            quote! {
+                match #lookup {
+                    #private::Lookup::Hit(#output) => #output,
+                    #private::Lookup::Miss(#miss) => #miss #load,
+                }
+            }
+        }
+    };
+    with_body(plan.function, &outer_signature(plan), &quote!(#let_site #call))
+}
+
+/// Whether the value may be refreshed while a caller is answered with it.
+fn refreshes_itself(args: &CachedArgs) -> bool {
+    args.stale.is_written() || args.early.is_written()
+}
+
+/// The lookup itself, or what stands for it when `when` says no.
+fn lookup(plan: &Plan<'_>, private: &Private<'_>, verb: &str, bypass: &str) -> TokenStream {
+    let (verb, bypass) = (local(verb), local(bypass));
+    let storage = storage(plan, private);
+    let (list, key) = (list(plan), write_call(plan, private));
+    let lookup = quote!(#private::#verb(#storage, #list #key));
+    let Some(when) = plan.args.when.get() else { return lookup };
+    let enabled = local("enabled");
+    quote!({
+        let #enabled: bool = #when;
+        if #enabled { #lookup } else { #private::#bypass(#storage, #list) }
+    })
+}
+
+/// The same without asking what is stored, for `refresh`.
+pub(super) fn refresh(plan: &Plan<'_>, private: &Private<'_>) -> TokenStream {
+    let verb = local(if plan.args.each.get().is_some() { "refresh_each" } else { "refresh" });
+    let (storage, list, key, load) =
+        (storage(plan, private), list(plan), write_call(plan, private), load(plan, private));
+    quote!(#private::#verb(#storage, #list #key) #load)
+}
+
+/// Where the value is: its site, its cache, what of it is stored and how it travels.
+fn storage(plan: &Plan<'_>, private: &Private<'_>) -> TokenStream {
+    let site = match &plan.home {
+        Home::Type(name) => quote!(#name::SITE),
+        Home::Beside(name) => {
+            let site = site_const(name);
+            quote!(Self::#site)
+        }
+        Home::Nowhere => local("site").to_token_stream(),
+    };
+    let cache = cache(private, plan.args.cache.get());
+    let storing = storing(private, plan.function, plan.args.local.is_written());
+    quote!(#site, #cache, #storing)
+}
+
+/// The slice of ids and a comma, for `each`.
+fn list(plan: &Plan<'_>) -> TokenStream {
+    match plan.args.each.get() {
+        Some(each) => {
+            let list = &each.list;
+            quote!(#list,)
+        }
+        None => TokenStream::new(),
+    }
+}
+
+/// The closure that writes the key, from the function's arguments.
+fn write_call(plan: &Plan<'_>, private: &Private<'_>) -> TokenStream {
+    let key = local("key");
+    let item = plan.args.each.get().map(|each| {
+        let item = &each.item;
+        quote!(#item: &_,)
+    });
+    let call = match &plan.home {
+        Home::Nowhere => {
+            let head = companion::head(plan, private);
+            return key_closure(private, plan.function, &plan.key, item.as_ref(), &head);
+        }
+        Home::Type(name) => quote!(#name::write_key),
+        Home::Beside(name) => {
+            let write = write_fn(name);
+            if plan.function.receiver().is_some() { quote!(self.#write) } else { quote!(Self::#write) }
+        }
+    };
+    let turbofish = companion::turbofish(plan);
+    let arguments = plan.keyed.iter().map(|keyed| {
+        let param = &plan.function.params[keyed.at];
+        match &keyed.by {
+            KeyedAs::Item(item) => quote!(::core::option::Option::Some(#item)),
+            KeyedAs::Part => {
+                let (span, argument) = (Span::mixed_site().located_at(param.ty.span()), reference(param));
+                let private = private.at(span);
+                quote_spanned!(span=> &#private::part(#argument))
+            }
+            KeyedAs::Argument => {
+                let argument = reference(param);
+                quote!(::core::option::Option::Some(#argument))
+            }
+        }
+    });
+    quote!(|#item #key: &mut #private::KeyWriter| #call #turbofish(#key, #(#arguments),*))
+}
+
+/// The options that hold for one load, and the load.
+fn load(plan: &Plan<'_>, private: &Private<'_>) -> TokenStream {
+    let options = options(plan, private);
+    let body = match plan.args.each.get() {
+        None => body_call(plan),
+        Some(each) => {
+            let (list, body) = (&each.list, body_call(plan));
+            quote!(async move |#list: &[_]| #body.await)
+        }
+    };
+    quote!(#options.load(#body).await)
+}
+
+/// What is not known while compiling goes along with each miss.
+fn options(plan: &Plan<'_>, private: &Private<'_>) -> TokenStream {
+    let args = plan.args;
+    let mut tokens = TokenStream::new();
+    let lock = match args.lock.get() {
+        Some(Lock::Within(time)) => Some(time),
+        _ => None,
+    };
+    let times = [
+        ("ttl", args.ttl.get()),
+        ("none_ttl", args.none_ttl.get()),
+        ("stale", args.stale.get()),
+        ("timeout", args.timeout.get()),
+        ("lock", lock),
+    ];
+    for (name, time) in times {
+        let (verb, verb_from) = (local(name), local(&format!("{name}_from")));
+        tokens.extend(match time {
+            Some(Time::Computed(expr)) => quote!(.#verb(#expr)),
+            Some(Time::FromValue(closure)) => {
+                let closure = question(closure);
+                quote!(.#verb_from(#closure))
+            }
+            Some(Time::Fixed(_)) | None => TokenStream::new(),
+        });
+    }
+    for (verb, closure) in [("unless", args.unless.get()), ("stale_if", args.stale_if.get())] {
+        if let Some(closure) = closure {
+            let (verb, closure) = (local(verb), question(closure));
+            tokens.extend(quote!(.#verb(#closure)));
+        }
+    }
+    for tag in &plan.tags {
+        let closure = key_closure(private, plan.function, tag, None, &TokenStream::new());
+        tokens.extend(quote!(.tag(#closure)));
+    }
+    tokens
+}
+
+/// A call of the body.
+fn body_call(plan: &Plan<'_>) -> TokenStream {
+    let receiver = plan.function.receiver().map(|_| quote!(self,));
+    let arguments = plan.function.params.iter().map(|param| param.name.to_token_stream());
+    body_call_with(plan, receiver.as_ref(), arguments)
+}
+
+fn body_call_with(
+    plan: &Plan<'_>,
+    receiver: Option<&TokenStream>,
+    arguments: impl Iterator<Item = TokenStream>,
+) -> TokenStream {
+    let path = match &plan.home {
+        Home::Type(name) => quote!(#name::uncached),
+        Home::Beside(name) => {
+            let body = derived(name, "{}_uncached");
+            quote!(Self::#body)
+        }
+        Home::Nowhere => return body_future(plan.function),
+    };
+    let generics = plan.function.sig.generics.params.iter().filter_map(|param| match param {
+        GenericParam::Type(param) => Some(&param.ident),
+        GenericParam::Const(param) => Some(&param.ident),
+        GenericParam::Lifetime(_) => None,
+    });
+    quote!(#path::<#(#generics),*>(#receiver #(#arguments),*))
+}
+
+/// A lookup that may find a stale value: it answers at once, and one call refreshes it with owned arguments.
+fn stale_call(plan: &Plan<'_>, private: &Private<'_>) -> TokenStream {
+    let lookup = lookup(plan, private, "lookup_stale", "bypass_stale");
+    let (load, options) = (load(plan, private), options(plan, private));
+    let (output, miss, stale, this) = (local("output"), local("miss"), local("stale"), local("this"));
+
+    let receiver = plan.function.receiver().map(|receiver| {
+        let span = Span::mixed_site().located_at(receiver.span());
+        let is_reference = match &receiver.kind {
+            ReceiverKind::Reference(..) => true,
+            ReceiverKind::Typed(_, ty) => matches!(**ty, Type::Reference(_)),
+            _ => false,
+        };
+        let borrowed = if is_reference { quote!(self) } else { quote!(&self) };
+        let keep = quote_spanned!(span=> let #this = #private::owned(#borrowed););
+        let pass = if is_reference { quote!(&#this,) } else { quote!(#this,) };
+        (keep, pass)
+    });
+    let (keep_self, pass_self) = receiver.unzip();
+    let copy_self = keep_self.is_some().then(|| quote!(let #this = ::core::clone::Clone::clone(&#this);));
+    let params = &plan.function.params;
+    let names: Vec<&Ident> = params.iter().map(|param| &param.name).collect();
+    let keep = params.iter().map(|param| {
+        let (span, name, argument) =
+            (Span::mixed_site().located_at(param.ty.span()), &param.name, reference(param));
+        quote_spanned!(span=> let #name = #private::owned(#argument);)
+    });
+    let pass = params.iter().map(|param| {
+        let name = &param.name;
+        match param.ty {
+            Type::Reference(_) => quote!(::core::borrow::Borrow::borrow(&#name)),
+            _ => name.to_token_stream(),
+        }
+    });
+    let body = body_call_with(plan, pass_self.as_ref(), pass);
+    quote! {
+        match #lookup {
+            #private::StaleLookup::Fresh(#output) => #output,
+            #private::StaleLookup::Stale(#stale) => {
+                #keep_self
+                #(#keep)*
+                #stale #options.reload(move || {
+                    #copy_self
+                    #(let #names = ::core::clone::Clone::clone(&#names);)*
+                    async move { #body.await }
+                }).await
+            }
+            #private::StaleLookup::Miss(#miss) => #miss #load,
+        }
+    }
+}
+
+/// The signature with a name for every argument: patterns are for the body.
+pub(super) fn outer_signature(plan: &Plan<'_>) -> Signature {
+    let mut sig = plan.function.sig.clone();
+    if matches!(plan.home, Home::Nowhere) {
+        return sig;
+    }
+    let typed = sig.inputs.iter_mut().filter_map(|input| match input {
+        FnArg::Typed(typed) => Some(typed),
+        FnArg::Receiver(_) => None,
+    });
+    for (typed, param) in typed.zip(&plan.function.params) {
+        *typed.pat = Pat::Ident(PatIdent {
+            attrs: Vec::new(),
+            by_ref: None,
+            mutability: None,
+            ident: param.name.clone(),
+            subpat: None,
+        });
+    }
+    sig
+}
+
+/// A reference to what `param` holds.
+fn reference(param: &Param) -> TokenStream {
+    let name = &param.name;
+    match &param.ty {
+        Type::Reference(reference) if reference.mutability.is_some() => quote!(&*#name),
+        Type::Reference(_) => name.to_token_stream(),
+        _ => quote!(&#name),
+    }
+}
+
+/// `__LOAD_SITE` of `load`.
+pub(super) fn site_const(name: &Ident) -> Ident {
+    let upper = derived(name, "{}").to_string().to_uppercase();
+    Ident::new(&format!("__{upper}_SITE"), name.span())
+}
+
+/// `__load_write_key` of `load`.
+pub(super) fn write_fn(name: &Ident) -> Ident {
+    derived(name, "__{}_write_key")
+}

@@ -1,0 +1,165 @@
+//! How much a store may hold, and how that is divided into shards.
+//! Never touches an entry.
+
+use crate::store::Memory;
+
+/// What a store holds when no bound is given.
+const DEFAULT_ENTRIES: usize = 10_000;
+/// Shards are filled by hash, so unevenly: with fewer entries each, the bound would be felt too early.
+const LEAST_ENTRIES: usize = 256;
+/// An entry must fit into its shard, so shards are not made smaller than this many bytes.
+const LEAST_BYTES: usize = 4 << 20;
+/// Shards for each thread that can run at once: two threads then rarely want the same one.
+const SHARDS_PER_THREAD: usize = 4;
+/// A guess at the bytes of an entry when only bytes are bounded. Sizes the memory of evicted keys.
+const USUAL_BYTES: usize = 1 << 10;
+
+/// Builds a [`Memory`].
+///
+/// # Examples
+///
+/// ```
+/// use cache_memory::Memory;
+///
+/// let memory = Memory::builder().max_bytes(64 << 20).build();
+/// # let _ = memory;
+/// ```
+#[derive(Clone, Debug, Default)]
+#[must_use = "a builder does nothing until `build`"]
+pub struct MemoryBuilder {
+    max_entries: Option<usize>,
+    max_bytes: Option<usize>,
+}
+
+impl MemoryBuilder {
+    pub(crate) fn new() -> Self {
+        Self::default()
+    }
+
+    /// Holds at most `entries` entries. With 0 nothing is ever kept.
+    ///
+    /// Without any bound a store holds 10,000 entries.
+    pub fn max_entries(mut self, entries: usize) -> Self {
+        self.max_entries = Some(entries);
+        self
+    }
+
+    /// Holds at most `bytes` bytes: keys, values as far as their size is known, and what the store adds.
+    ///
+    /// A single entry of more than about 4 MB, or of more than the whole bound, may not be kept.
+    ///
+    /// With [`max_entries`](Self::max_entries) too both bounds hold. Each entry then counts for its even
+    /// share, `bytes / entries`, or for its real size if that is more.
+    pub fn max_bytes(mut self, bytes: usize) -> Self {
+        self.max_bytes = Some(bytes);
+        self
+    }
+
+    /// The store.
+    #[must_use]
+    pub fn build(self) -> Memory {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        Memory::with(Bounds::new(self.max_entries, self.max_bytes, threads))
+    }
+}
+
+/// The bounds of a store, in the form its shards need.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Bounds {
+    /// A power of two.
+    pub(crate) shards: usize,
+    /// The sum of weights, a multiple of `shards`, so that no shard rounds its part up.
+    pub(crate) capacity: u64,
+    /// About as many entries as will be held.
+    pub(crate) entries: usize,
+    pub(crate) weight: Weight,
+}
+
+/// What an entry counts for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Weight {
+    /// One.
+    Entry,
+    /// Its bytes, but no less than this many.
+    Bytes { at_least: u64 },
+}
+
+impl Bounds {
+    pub(crate) fn new(max_entries: Option<usize>, max_bytes: Option<usize>, threads: usize) -> Self {
+        let Some(bytes) = max_bytes else {
+            let entries = max_entries.unwrap_or(DEFAULT_ENTRIES);
+            let shards = shards(threads, entries, LEAST_ENTRIES);
+            return Self { shards, capacity: even(entries, shards), entries, weight: Weight::Entry };
+        };
+        let entries = max_entries.unwrap_or(bytes / USUAL_BYTES);
+        let at_least = match max_entries {
+            None => 1,
+            Some(0) => u64::MAX,
+            // With every entry at its even share or above, the byte bound implies the entry bound.
+            Some(entries) => wide(bytes.div_ceil(entries)),
+        };
+        let shards = shards(threads, bytes, LEAST_BYTES).min(shards(threads, entries, LEAST_ENTRIES));
+        Self { shards, capacity: even(bytes, shards), entries, weight: Weight::Bytes { at_least } }
+    }
+}
+
+/// As many shards as `threads` like, as long as each gets at least `least` of `bound`.
+fn shards(threads: usize, bound: usize, least: usize) -> usize {
+    let wanted = threads.saturating_mul(SHARDS_PER_THREAD).checked_next_power_of_two().unwrap_or(1);
+    let room = (bound / least).max(1);
+    // The largest power of two that is at most `room`.
+    wanted.min(1 << room.ilog2())
+}
+
+/// `bound`, rounded down to a multiple of `shards`.
+fn even(bound: usize, shards: usize) -> u64 {
+    wide(bound - bound % shards)
+}
+
+fn wide(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_bound_is_ten_thousand_entries() {
+        let bounds = Bounds::new(None, None, 2);
+        assert_eq!(bounds, Bounds { shards: 8, capacity: 10_000, entries: 10_000, weight: Weight::Entry });
+    }
+
+    #[test]
+    fn shards_never_round_the_bound_up() {
+        for entries in [0, 1, 2, 255, 257, 1_001, 4_099, 99_991] {
+            for threads in [1, 2, 3, 64] {
+                let bounds = Bounds::new(Some(entries), None, threads);
+                assert!(bounds.shards.is_power_of_two());
+                assert!(bounds.capacity <= wide(entries), "{bounds:?}");
+                assert_eq!(bounds.capacity % wide(bounds.shards), 0);
+                assert!(bounds.shards == 1 || entries / bounds.shards >= LEAST_ENTRIES);
+            }
+        }
+    }
+
+    #[test]
+    fn both_bounds_hold_because_no_entry_counts_less_than_its_share() {
+        let bounds = Bounds::new(Some(1_000), Some(1_000_500), 2);
+        let Weight::Bytes { at_least } = bounds.weight else { panic!("bytes are bounded") };
+        assert!(bounds.capacity / at_least <= 1_000);
+        assert!(bounds.capacity <= 1_000_500);
+    }
+
+    #[test]
+    fn a_bound_of_no_entries_leaves_no_room_for_bytes() {
+        let bounds = Bounds::new(Some(0), Some(1 << 30), 2);
+        assert_eq!(bounds.weight, Weight::Bytes { at_least: u64::MAX });
+    }
+
+    #[test]
+    fn a_small_byte_bound_is_not_cut_into_shards_that_fit_nothing() {
+        assert_eq!(Bounds::new(None, Some(1 << 20), 64).shards, 1);
+        assert_eq!(Bounds::new(None, Some(1 << 30), 64).shards, 256);
+    }
+}

@@ -1,0 +1,195 @@
+//! The map itself: a thin layer over `quick_cache` that looks up by borrowed key, weighs, and counts evictions.
+//! Decides nothing about the entries in it.
+
+use std::fmt;
+use std::hash::{BuildHasher, Hash, Hasher};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use cache_core::store::{LocalStore, Usage};
+use cache_core::{Entry, Key, KeyRef};
+use quick_cache::sync::Cache;
+use quick_cache::{Equivalent, Lifecycle, OptionsBuilder, Weighter};
+
+use crate::builder::{Bounds, MemoryBuilder, Weight};
+
+/// What an entry takes besides its key's text and its value: the slot in the map, its headers, its stamp.
+///
+/// Measured with a counting allocator; `tests/memory.rs` holds it to the truth.
+const OVERHEAD: u64 = 400;
+
+/// Live values in this process.
+///
+/// Bounded by entries, by bytes, or by both; what is used least is evicted first (a CLOCK with ghosts,
+/// close to S3-FIFO). A hit looks its key up by reference and allocates nothing.
+///
+/// # Examples
+///
+/// ```
+/// use cache_memory::Memory;
+///
+/// let memory = Memory::new(100_000);
+/// # let _ = memory;
+/// ```
+pub struct Memory {
+    entries: Cache<Key, Arc<Entry>, Weight, Prehashed, Evictions>,
+    evictions: Evictions,
+    weight: Weight,
+}
+
+impl Memory {
+    /// A store of at most `max_entries` entries.
+    #[must_use]
+    pub fn new(max_entries: usize) -> Self {
+        Self::builder().max_entries(max_entries).build()
+    }
+
+    /// A builder, to bound the store by bytes too.
+    pub fn builder() -> MemoryBuilder {
+        MemoryBuilder::new()
+    }
+
+    pub(crate) fn with(bounds: Bounds) -> Self {
+        let Bounds { shards, capacity, entries, weight } = bounds;
+        let evictions = Evictions::default();
+        let options = OptionsBuilder::new()
+            .shards(shards)
+            .estimated_items_capacity(entries)
+            .weight_capacity(capacity)
+            .build();
+        let entries = match options {
+            Ok(options) => Cache::with_options(options, weight, Prehashed::default(), evictions.clone()),
+            // Only when one of the capacities is missing, and both are there.
+            Err(_) => Cache::with(entries, capacity, weight, Prehashed::default(), evictions.clone()),
+        };
+        Self { entries, evictions, weight }
+    }
+}
+
+impl LocalStore for Memory {
+    fn read(&self, key: KeyRef<'_>, visit: &mut dyn FnMut(&Arc<Entry>)) {
+        // The clone lets go of the shard's lock before `visit` runs a value's own `Clone`.
+        if let Some(entry) = self.entries.get(&Borrowed(key)) {
+            visit(&entry);
+        }
+    }
+
+    fn insert(&self, key: Key, entry: Arc<Entry>) {
+        let mut dropped = Dropped { inserted: Some(key.hash64()), ..Dropped::default() };
+        self.entries.insert_with_lifecycle(key, entry, &mut dropped);
+    }
+
+    fn remove(&self, key: KeyRef<'_>) {
+        self.entries.remove(&Borrowed(key));
+    }
+
+    fn clear(&self) {
+        // One by one, so that no reader waits for more than one entry to go.
+        self.entries.drain().for_each(drop);
+    }
+
+    fn is_weighed(&self) -> bool {
+        self.weight != Weight::Entry
+    }
+
+    fn usage(&self) -> Usage {
+        let entries = u64::try_from(self.entries.len()).unwrap_or(u64::MAX);
+        let bytes = if self.is_weighed() { self.entries.weight() } else { 0 };
+        Usage::new(entries, bytes, self.evictions.0.load(Ordering::Relaxed))
+    }
+}
+
+impl fmt::Debug for Memory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Memory")
+            .field("capacity", &self.entries.capacity())
+            .field("weight", &self.weight)
+            .field("usage", &self.usage())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Weighter<Key, Arc<Entry>> for Weight {
+    fn weight(&self, key: &Key, entry: &Arc<Entry>) -> u64 {
+        match *self {
+            Self::Entry => 1,
+            Self::Bytes { at_least } => {
+                let text = u64::try_from(key.whole().len()).unwrap_or(u64::MAX);
+                (OVERHEAD + u64::from(entry.weight())).saturating_add(text).max(at_least)
+            }
+        }
+    }
+}
+
+/// A key that is looked up without owning it.
+struct Borrowed<'a>(KeyRef<'a>);
+
+impl Hash for Borrowed<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
+}
+
+impl Equivalent<Key> for Borrowed<'_> {
+    fn equivalent(&self, key: &Key) -> bool {
+        self.0.names(key)
+    }
+}
+
+/// Passes on the hash that a key carries with it.
+#[derive(Clone, Copy, Default)]
+struct Prehashed(u64);
+
+impl BuildHasher for Prehashed {
+    type Hasher = Self;
+
+    fn build_hasher(&self) -> Self {
+        *self
+    }
+}
+
+impl Hasher for Prehashed {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        // Keys only ever write one u64; whatever else comes is still told apart.
+        for &byte in bytes {
+            self.0 = (self.0.rotate_left(5) ^ u64::from(byte)).wrapping_mul(0x517C_C1B7_2722_0A95);
+        }
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+}
+
+/// Counts the entries that made room for others.
+#[derive(Clone, Default)]
+struct Evictions(Arc<AtomicU64>);
+
+/// What an insertion pushed out: dropped after the shard's lock, for a value's `Drop` may take long.
+#[derive(Default)]
+struct Dropped {
+    /// The hash of the key that is being inserted: what goes under it was replaced or refused, not evicted.
+    inserted: Option<u64>,
+    /// Nearly always there is one at most, which then needs no allocation.
+    first: Option<(Key, Arc<Entry>)>,
+    rest: Vec<(Key, Arc<Entry>)>,
+}
+
+impl Lifecycle<Key, Arc<Entry>> for Evictions {
+    type RequestState = Dropped;
+
+    fn on_evict(&self, dropped: &mut Dropped, key: Key, entry: Arc<Entry>) {
+        if dropped.inserted != Some(key.hash64()) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+        if dropped.first.is_none() {
+            dropped.first = Some((key, entry));
+        } else {
+            dropped.rest.push((key, entry));
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! The verbs of a remote store: what is asked of the server, and what the answers mean.
+//! How a name is read is in `read`, how a call reaches the server in `supervisor`.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use cache_core::Result;
+use cache_core::store::{Claim, Expect, Fetched, Health, Put, RemoteStore};
+use redis::Value;
+use tokio::time::Instant;
+
+use crate::Redis;
+use crate::error::Failure;
+use crate::random;
+use crate::read::{Look, answered};
+use crate::script::{Arg, Call, EXPIRE, INVALIDATE, LEASE, STORE, VALUE};
+use crate::supervisor::{Budget, Purpose};
+use crate::time::{GENERATION, millis};
+
+#[async_trait]
+impl RemoteStore for Redis {
+    async fn fetch(&self, name: &str, scopes: &[String], claim: Option<Claim<'_>>) -> Result<Fetched> {
+        let budget = self.supervisor().budget(Purpose::Read);
+        let look = Look { name, scopes, claim: claim.as_ref() };
+        let calls: Vec<Call<'_>> = look.calls().collect();
+        let mut replies = self.many(budget, &calls).await?.into_iter();
+        if let Some(found) = look.seen(&mut replies)? {
+            return Ok(found);
+        }
+        Ok(look.read(self.one(budget, look.script()).await?)?)
+    }
+
+    async fn fetch_many(&self, names: &[(String, Vec<String>)]) -> Result<Vec<Fetched>> {
+        let budget = self.supervisor().budget(Purpose::Read);
+        let looks: Vec<Look<'_>> =
+            names.iter().map(|(name, scopes)| Look { name, scopes, claim: None }).collect();
+        let calls: Vec<Call<'_>> = looks.iter().flat_map(Look::calls).collect();
+        let mut replies = self.many(budget, &calls).await?.into_iter();
+        let mut found: Vec<Option<Fetched>> = Vec::with_capacity(looks.len());
+        for look in &looks {
+            found.push(look.seen(&mut replies)?);
+        }
+
+        let open = || looks.iter().zip(0..).filter(|(_, place)| found[*place].is_none());
+        let calls: Vec<Call<'_>> = open().map(|(look, _)| look.script()).collect();
+        let places: Vec<usize> = open().map(|(_, place)| place).collect();
+        for (place, reply) in places.into_iter().zip(self.many(budget, &calls).await?) {
+            found[place] = Some(looks[place].read(reply)?);
+        }
+        found.into_iter().map(|found| found.ok_or_else(|| Failure::unexpected().into())).collect()
+    }
+
+    async fn publish(&self, put: Put<'_>, expect: Expect<'_>) -> Result<bool> {
+        let budget = self.supervisor().budget(Purpose::Publish);
+        whether(self.one(budget, store(&put, Some(&expect))).await?)
+    }
+
+    async fn put_many(&self, puts: &[Put<'_>]) -> Result<()> {
+        let calls: Vec<Call<'_>> = puts.iter().map(|put| store(put, None)).collect();
+        for reply in self.many(self.supervisor().budget(Purpose::Write), &calls).await? {
+            whether(reply)?;
+        }
+        Ok(())
+    }
+
+    async fn invalidate(&self, names: &[String], scopes: &[String]) -> Result<()> {
+        if names.is_empty() && scopes.is_empty() {
+            return Ok(());
+        }
+        let keys = names.iter().chain(scopes).map(String::as_str).collect();
+        let count = u64::try_from(names.len()).unwrap_or(u64::MAX);
+        let args =
+            vec![Arg::Number(count), Arg::Number(millis(GENERATION)), Arg::Fresh(random::generation())];
+        let budget = self.supervisor().budget(Purpose::Invalidate);
+        whether(self.one(budget, Call::script(&INVALIDATE, keys, args)).await?).map(drop)
+    }
+
+    async fn expire(&self, name: &str, ttl: Duration) -> Result<bool> {
+        let call = Call::script(&EXPIRE, vec![name], vec![Arg::Number(millis(ttl))]);
+        whether(self.one(self.supervisor().budget(Purpose::Write), call).await?)
+    }
+
+    async fn health(&self) -> Result<Health> {
+        let calls =
+            [("PING", vec![]), ("INFO", vec!["server"]), ("INFO", vec!["memory"]), ("DBSIZE", vec![])]
+                .map(|(command, words)| Call::command(command, words, Vec::new()));
+        let asked = Instant::now();
+        let replies = self.many(self.supervisor().budget(Purpose::Health), &calls).await?;
+        let mut health = Health::default();
+        health.round_trip = asked.elapsed();
+        let mut replies = replies.into_iter();
+        answered(replies.next().unwrap_or_default())?;
+        // A user may be allowed to use the store and not to see its figures.
+        let [server, memory, keys] = std::array::from_fn(|_| replies.next().unwrap_or_default());
+        health.server_version = figure(&server, "redis_version").map(str::to_owned);
+        health.used_memory = figure(&memory, "used_memory").and_then(|bytes| bytes.parse().ok());
+        health.keys = if let Value::Int(keys) = keys { u64::try_from(keys).ok() } else { None };
+        Ok(health)
+    }
+}
+
+impl Redis {
+    async fn one(&self, budget: Budget, call: Call<'_>) -> Result<Value> {
+        let mut replies = self.supervisor().ask(budget, &[call]).await?;
+        match (replies.pop(), replies.is_empty()) {
+            (Some(reply), true) => Ok(reply),
+            _ => Err(Failure::unexpected().into()),
+        }
+    }
+
+    async fn many(&self, budget: Budget, calls: &[Call<'_>]) -> Result<Vec<Value>> {
+        if calls.is_empty() {
+            return Ok(Vec::new());
+        }
+        let replies = self.supervisor().ask(budget, calls).await?;
+        if replies.len() == calls.len() { Ok(replies) } else { Err(Failure::unexpected().into()) }
+    }
+}
+
+fn store<'a>(put: &Put<'a>, expect: Option<&'a Expect<'_>>) -> Call<'a> {
+    // Twice as long as the value, so that the value need not be the last to be stored under them.
+    let least = millis(put.ttl.saturating_mul(2));
+    let mut keys: Vec<&str> =
+        std::iter::once(put.name).chain(put.scopes.iter().map(String::as_str)).collect();
+    let mut args = vec![
+        Arg::Marked(VALUE, put.value),
+        Arg::Number(millis(put.ttl)),
+        // Not at every value anew: each extension is a write of its own to replicas and to the log.
+        Arg::Number(least.max(millis(GENERATION) / 2)),
+        Arg::Number(least.max(millis(GENERATION))),
+    ];
+    match expect {
+        None => {}
+        Some(Expect::Lease(token)) => args.extend([Arg::Bytes(b"lease"), Arg::Marked(LEASE, &token.0)]),
+        Some(Expect::Nothing { reject }) => {
+            args.push(Arg::Bytes(b"nothing"));
+            args.extend(reject.map(Arg::Bytes));
+        }
+        Some(Expect::Unmoved(scope, generation)) => {
+            keys.push(scope);
+            args.extend([
+                Arg::Bytes(b"unmoved"),
+                Arg::Bytes(&generation.0),
+                Arg::Fresh(random::generation()),
+            ]);
+        }
+    }
+    Call::script(&STORE, keys, args)
+}
+
+/// Reads the answer of a script that says yes or no.
+fn whether(reply: Value) -> Result<bool> {
+    match answered(reply)? {
+        Value::Int(answer) => Ok(answer == 1),
+        _ => Err(Failure::unexpected().into()),
+    }
+}
+
+/// What INFO says about `name`.
+fn figure<'a>(info: &'a Value, name: &str) -> Option<&'a str> {
+    let text = match info {
+        Value::BulkString(bytes) => std::str::from_utf8(bytes).ok()?,
+        Value::VerbatimString { text, .. } => text,
+        _ => return None,
+    };
+    text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim_end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bytes(text: &str) -> Value {
+        Value::BulkString(text.as_bytes().to_vec())
+    }
+
+    #[test]
+    fn an_answer_that_is_neither_yes_nor_no_is_an_error() {
+        assert_eq!(whether(Value::Int(1)).ok(), Some(true));
+        assert_eq!(whether(Value::Int(0)).ok(), Some(false));
+        assert!(whether(bytes("1")).is_err() && whether(Value::Nil).is_err());
+    }
+
+    #[test]
+    fn figures_are_found_by_their_whole_name() {
+        let info = bytes("# Memory\r\nused_memory_human:1M\r\nused_memory:1048576\r\n");
+        assert_eq!(figure(&info, "used_memory"), Some("1048576"));
+        assert_eq!(figure(&info, "used"), None);
+        assert_eq!(figure(&Value::Nil, "used_memory"), None);
+    }
+}

@@ -1,0 +1,153 @@
+//! The verbs as Lua scripts, and how a call of one is put on the wire.
+//! What their answers mean is read in `remote`; nothing here waits.
+
+use std::io::Write as _;
+use std::sync::OnceLock;
+
+use redis::{Cmd, RedisWrite, ToRedisArgs};
+
+/// Before the token of a lease.
+pub(crate) const LEASE: u8 = b'P';
+
+/// Before the bytes of a value.
+pub(crate) const VALUE: u8 = b'V';
+
+pub(crate) static FETCH: Script = Script::new(include_str!("script/fetch.lua"));
+pub(crate) static STORE: Script = Script::new(include_str!("script/store.lua"));
+pub(crate) static INVALIDATE: Script = Script::new(include_str!("script/invalidate.lua"));
+pub(crate) static EXPIRE: Script = Script::new(include_str!("script/expire.lua"));
+pub(crate) static PROBE: Script = Script::new(include_str!("script/probe.lua"));
+
+/// A script that the server runs as one step.
+pub(crate) struct Script {
+    source: &'static str,
+    digest: OnceLock<String>,
+}
+
+/// One call of a script or of a command of the server.
+pub(crate) struct Call<'a> {
+    verb: Verb,
+    keys: Vec<&'a str>,
+    args: Vec<Arg<'a>>,
+}
+
+enum Verb {
+    Script(&'static Script),
+    Command(&'static str),
+}
+
+/// An argument that is not a key.
+pub(crate) enum Arg<'a> {
+    Bytes(&'a [u8]),
+    /// Bytes after a mark that says what they are.
+    Marked(u8, &'a [u8]),
+    Fresh([u8; 8]),
+    Number(u64),
+}
+
+/// How a script is named to the server.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum By {
+    /// By its digest, which the server knows once it has seen the source.
+    Digest,
+    Source,
+}
+
+impl Script {
+    const fn new(source: &'static str) -> Self {
+        Self { source, digest: OnceLock::new() }
+    }
+
+    fn digest(&self) -> &str {
+        self.digest.get_or_init(|| redis::Script::new(self.source).get_hash().to_owned())
+    }
+}
+
+impl<'a> Call<'a> {
+    pub(crate) fn script(script: &'static Script, keys: Vec<&'a str>, args: Vec<Arg<'a>>) -> Self {
+        Self { verb: Verb::Script(script), keys, args }
+    }
+
+    pub(crate) fn command(name: &'static str, keys: Vec<&'a str>, args: Vec<Arg<'a>>) -> Self {
+        Self { verb: Verb::Command(name), keys, args }
+    }
+
+    pub(crate) fn packed(&self, by: By) -> Cmd {
+        let (keys, args) = (self.keys.as_slice(), self.args.as_slice());
+        let bytes = keys.iter().map(|key| key.len()).chain(args.iter().map(Arg::len)).sum::<usize>();
+        match &self.verb {
+            Verb::Command(name) => {
+                let mut command = Cmd::with_capacity(1 + keys.len() + args.len(), bytes + name.len());
+                command.arg(name).arg(keys).arg(args);
+                command
+            }
+            Verb::Script(script) => {
+                let (verb, text) = match by {
+                    By::Digest => ("EVALSHA", script.digest()),
+                    By::Source => ("EVAL", script.source),
+                };
+                let mut command = Cmd::with_capacity(3 + keys.len() + args.len(), bytes + text.len() + 16);
+                command.arg(verb).arg(text).arg(keys.len()).arg(keys).arg(args);
+                command
+            }
+        }
+    }
+}
+
+impl Arg<'_> {
+    fn len(&self) -> usize {
+        match self {
+            Self::Bytes(bytes) => bytes.len(),
+            Self::Marked(_, bytes) => bytes.len() + 1,
+            Self::Fresh(_) => 8,
+            Self::Number(_) => 20,
+        }
+    }
+}
+
+impl ToRedisArgs for Arg<'_> {
+    fn write_redis_args<W: ?Sized + RedisWrite>(&self, out: &mut W) {
+        match self {
+            Self::Bytes(bytes) => out.write_arg(bytes),
+            Self::Marked(mark, bytes) => {
+                let mut argument = out.writer_for_next_arg();
+                // A command is built in memory, where writing does not fail.
+                let _ = argument.write_all(&[*mark]).and_then(|()| argument.write_all(bytes));
+            }
+            Self::Fresh(bytes) => out.write_arg(bytes),
+            Self::Number(number) => number.write_redis_args(out),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn packed(call: &Call<'_>, by: By) -> String {
+        String::from_utf8_lossy(&call.packed(by).get_packed_command()).replace("\r\n", " ")
+    }
+
+    #[test]
+    fn a_call_names_its_script_and_counts_its_keys() {
+        let args =
+            vec![Arg::Marked(VALUE, b"abc"), Arg::Number(42), Arg::Fresh(*b"12345678"), Arg::Bytes(b"")];
+        let call = Call::script(&EXPIRE, vec!["name", "scope"], args);
+        let digest = EXPIRE.digest();
+        assert_eq!(
+            packed(&call, By::Digest),
+            format!("*9 $7 EVALSHA $40 {digest} $1 2 $4 name $5 scope $4 Vabc $2 42 $8 12345678 $0  ")
+        );
+        assert!(packed(&call, By::Source).starts_with("*9 $4 EVAL $"));
+
+        let call = Call::command("SET", vec!["name"], vec![Arg::Marked(LEASE, b"token"), Arg::Bytes(b"NX")]);
+        assert_eq!(packed(&call, By::Digest), "*4 $3 SET $4 name $6 Ptoken $2 NX ");
+    }
+
+    #[test]
+    fn a_shebang_stands_on_the_first_line() {
+        for script in [&INVALIDATE, &PROBE] {
+            assert!(script.source.starts_with("#!lua flags=allow-oom\n"));
+        }
+    }
+}

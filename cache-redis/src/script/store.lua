@@ -1,0 +1,26 @@
+-- KEYS: a name, then scopes; if a scope must be unmoved, that one last.
+-- ARGV: the value, how long it is kept (ms), how long its generations must be kept at least (ms), how long
+--       they are kept if it is less; and perhaps what must hold, without which nothing is stored:
+--       'lease' and the lease, 'nothing' and perhaps the bytes to reject, or 'unmoved', the generation, a new one.
+-- Answers whether the value was stored.
+local expect, expected = ARGV[5], ARGV[6]
+if expect == 'lease' then
+  if redis.pcall('GETRANGE', KEYS[1], 0, #expected) ~= expected then return 0 end
+elseif expect == 'nothing' then
+  -- MGET answers nil for what is no string: it counts as absent, as it does when it is read.
+  local held = redis.call('MGET', KEYS[1])[1]
+  if held and not (#held == 17 and string.byte(held) == 80) then
+    local from = string.byte(held) == 86 and 2 or 1 -- the caller knows no 'V'
+    if not expected or string.sub(held, from, from + #expected - 1) ~= expected then return 0 end
+  end
+elseif expect == 'unmoved' then
+  if redis.call('MGET', KEYS[#KEYS])[1] ~= expected then return 0 end
+  redis.call('SET', KEYS[#KEYS], ARGV[7], 'PX', ARGV[4])
+end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+local least = tonumber(ARGV[3])
+for i = 2, #KEYS do
+  local left = redis.call('PTTL', KEYS[i])
+  if left >= 0 and left < least then redis.call('PEXPIRE', KEYS[i], ARGV[4]) end
+end
+return 1

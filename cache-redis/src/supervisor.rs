@@ -1,0 +1,508 @@
+//! One connection, kept usable: made when it is needed, replaced when it breaks or falls silent.
+//! What is sent over it is decided elsewhere; nothing here waits beyond the deadline of an operation.
+//!
+//! Commands of all callers share the connection and overtake nothing. At most one attempt to connect is
+//! under way, in a task of its own, so that no caller's end ends it; everybody who needs it waits for it.
+//! After a failed attempt there is a pause in which operations fail at once.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Poll;
+use std::time::Duration;
+
+use cache_core::{Error, ErrorKind, Result};
+use parking_lot::Mutex;
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, Client, Cmd, RedisResult, ServerError, Value};
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout, timeout_at};
+
+use crate::config::{Config, Deadlines, Secret};
+use crate::error::{Failure, Verdict};
+use crate::random;
+use crate::script::{By, Call, PROBE};
+
+/// What an operation is for: how long it may take, and whether it may be sent twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    Read,
+    Write,
+    /// Storing under a lease: whether it was stored is not known if the connection breaks meanwhile.
+    Publish,
+    Invalidate,
+    Health,
+}
+
+/// The time that one operation has, however many round trips it takes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Budget {
+    purpose: Purpose,
+    limit: Duration,
+    until: Instant,
+}
+
+/// Keeps one connection to one server.
+pub(crate) struct Supervisor {
+    config: Config,
+    server: String,
+    state: Mutex<State>,
+}
+
+struct State {
+    phase: Phase,
+    /// The number of the newest attempt.
+    serial: u64,
+    /// Attempts that failed since the last that did not.
+    failures: u32,
+    /// What the log said last: whether there is a connection.
+    announced: Option<bool>,
+}
+
+enum Phase {
+    /// Whoever needs a connection begins to make one.
+    Idle,
+    Connecting {
+        outcome: watch::Receiver<Option<Outcome>>,
+        /// When the attempt must have ended, unless the runtime that it runs on stands still.
+        over: Instant,
+    },
+    Connected(Link),
+    /// The last attempt failed; until then the next one would too.
+    Resting {
+        until: Instant,
+        why: Failure,
+    },
+}
+
+type Outcome = Result<Link, Failure>;
+
+/// A connection that is, or was, the one to use.
+#[derive(Clone)]
+struct Link {
+    connection: MultiplexedConnection,
+    serial: u64,
+    made: Instant,
+    /// When the first of the latest operations ran into its deadline, in nanoseconds since `made`; 0 after
+    /// any answer.
+    silent_since: Arc<AtomicU64>,
+}
+
+/// How long an attempt to connect may take; operations do not wait for it beyond their own deadlines.
+const CONNECT_LIMIT: Duration = Duration::from_secs(1);
+
+/// The longest pause after the first failed attempt; it doubles with each further one.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+
+/// No pause is longer, so that a server that is back is noticed.
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+
+/// The pause after a refusal that only a person can change.
+const REFUSED_PAUSE: Duration = Duration::from_secs(1);
+
+impl Supervisor {
+    pub(crate) fn new(config: Config) -> Self {
+        let server = config.address.to_string();
+        let state = State { phase: Phase::Idle, serial: 0, failures: 0, announced: None };
+        Self { config, server, state: Mutex::new(state) }
+    }
+
+    /// The time that an operation has, from now on.
+    pub(crate) fn budget(&self, purpose: Purpose) -> Budget {
+        let limit = purpose.deadline(self.config.deadlines);
+        Budget { purpose, limit, until: Instant::now() + limit }
+    }
+
+    /// Sends `calls` in one round trip and returns what the server answered to each, refusals included.
+    ///
+    /// Ends within `budget`, connecting included.
+    pub(crate) async fn ask(self: &Arc<Self>, budget: Budget, calls: &[Call<'_>]) -> Result<Vec<Value>> {
+        let Budget { purpose, limit, until } = budget;
+        let mut pending = None;
+        let answer = timeout_at(until, self.exchange(purpose, calls, &mut pending)).await;
+        match answer {
+            Ok(Ok(replies)) => Ok(replies),
+            Ok(Err(failure)) => Err(failure.into()),
+            Err(_elapsed) => {
+                if let Some(Pending { link, sent }) = pending
+                    && link.stays_silent(sent)
+                {
+                    self.lose(&link, &Failure::silent());
+                }
+                Err(Failure::timeout(purpose.name(), limit).into())
+            }
+        }
+    }
+
+    /// Makes sure that there is a connection to a server that can be used.
+    pub(crate) async fn check(self: &Arc<Self>) -> Result<()> {
+        self.link().await.map(drop).map_err(Error::from)
+    }
+
+    pub(crate) fn server(&self) -> &str {
+        &self.server
+    }
+
+    /// What is known of the connection, in a word.
+    pub(crate) fn state(&self) -> &'static str {
+        match self.state.lock().phase {
+            Phase::Idle => "idle",
+            Phase::Connecting { .. } => "connecting",
+            Phase::Connected(_) => "connected",
+            Phase::Resting { .. } => "unreachable",
+        }
+    }
+
+    async fn exchange(
+        self: &Arc<Self>,
+        purpose: Purpose,
+        calls: &[Call<'_>],
+        pending: &mut Option<Pending>,
+    ) -> Result<Vec<Value>, Failure> {
+        let mut may_repeat = purpose.may_repeat();
+        loop {
+            let link = self.link().await?;
+            let Pending { link, .. } = pending.insert(Pending { link, sent: Instant::now() });
+            match link.send(calls).await {
+                Ok(replies) => {
+                    link.heard();
+                    self.watch_for_refusals(link, &replies);
+                    return Ok(replies);
+                }
+                Err(error) => {
+                    let failure = Failure::broken(&error);
+                    self.lose(link, &failure);
+                    *pending = None;
+                    // A connection that was idle may have ended long ago without anybody noticing.
+                    if !may_repeat || failure.kind != ErrorKind::Unavailable {
+                        return Err(failure);
+                    }
+                    may_repeat = false;
+                }
+            }
+        }
+    }
+
+    /// Gives the connection up if a refusal says that it leads to the wrong place.
+    fn watch_for_refusals(&self, link: &Link, replies: &[Value]) {
+        for reply in replies {
+            if let Value::ServerError(error) = reply {
+                let failure = Failure::refused(error);
+                if failure.connection == Verdict::Replace {
+                    self.lose(link, &failure);
+                }
+            }
+        }
+    }
+
+    /// The connection, as soon as there is one.
+    async fn link(self: &Arc<Self>) -> Outcome {
+        loop {
+            let mut outcome = {
+                let mut state = self.state.lock();
+                match &state.phase {
+                    Phase::Connected(link) => return Ok(link.clone()),
+                    Phase::Connecting { outcome, over } if Instant::now() < *over => outcome.clone(),
+                    Phase::Resting { until, why } if Instant::now() < *until => return Err(why.clone()),
+                    _ => self.begin(&mut state),
+                }
+            };
+            if let Ok(outcome) = outcome.wait_for(Option::is_some).await
+                && let Some(outcome) = outcome.clone()
+            {
+                return outcome;
+            }
+            // The runtime that carried the attempt ended with it.
+            self.forget(&outcome);
+        }
+    }
+
+    /// Begins an attempt, in a task that outlives whoever needed it first.
+    fn begin(self: &Arc<Self>, state: &mut State) -> watch::Receiver<Option<Outcome>> {
+        state.serial += 1;
+        let (sender, outcome) = watch::channel(None);
+        let limit = CONNECT_LIMIT.max(self.config.deadlines.longest());
+        state.phase = Phase::Connecting { outcome: outcome.clone(), over: Instant::now() + 2 * limit };
+        let (supervisor, serial) = (Arc::clone(self), state.serial);
+        tokio::spawn(async move {
+            let attempt = timeout(limit, supervisor.connect(serial)).await;
+            let ended =
+                attempt.unwrap_or_else(|_elapsed| Err(Failure::not_connected(&supervisor.server, limit)));
+            supervisor.end(serial, &ended);
+            sender.send_replace(Some(ended));
+        });
+        outcome
+    }
+
+    /// Makes a connection, logs in, and sees whether the server can be used.
+    async fn connect(&self, serial: u64) -> Outcome {
+        let settings = AsyncConnectionConfig::new()
+            // The client's own limits leave out what ours include.
+            .set_connection_timeout(None)
+            .set_response_timeout(None)
+            .set_pipeline_buffer_size(QUEUE)
+            .set_write_backpressure_boundary(64 * 1024);
+        let unreachable = |error| Failure::unreachable(&self.server, &error);
+        let client = self.config.connection_info().and_then(Client::open).map_err(unreachable)?;
+        let connection =
+            client.get_multiplexed_async_connection_with_config(&settings).await.map_err(unreachable)?;
+        let link = Link { connection, serial, made: Instant::now(), silent_since: Arc::default() };
+        let (steps, commands): (Vec<Step>, Vec<Cmd>) = self.greeting().into_iter().unzip();
+        for (step, reply) in steps.into_iter().zip(link.each(commands).await) {
+            match reply {
+                Ok(Value::ServerError(error)) => self.judge(step, &error)?,
+                Ok(_) => {}
+                Err(error) => return Err(Failure::ungreeted(&self.server, &error)),
+            }
+        }
+        Ok(link)
+    }
+
+    /// What the refusal of a step means for the connection.
+    fn judge(&self, step: Step, error: &ServerError) -> Result<(), Failure> {
+        if let Some(failure) = Failure::turned_away(error) {
+            return Err(failure);
+        }
+        match step {
+            Step::Login => Err(Failure::login(error)),
+            Step::Database => Err(Failure::database(error, self.config.db)),
+            // A name is a courtesy, and some users may not give themselves one.
+            Step::Name => Ok(()),
+            Step::Probe => Err(Failure::probe(error)),
+        }
+    }
+
+    /// What is said first on a connection, in one round trip.
+    fn greeting(&self) -> Vec<(Step, Cmd)> {
+        let mut greeting = Vec::new();
+        if let Some(login) = &self.config.login {
+            let Secret(password) = &login.password;
+            let mut command = redis::cmd("AUTH");
+            command.arg(login.user.as_deref()).arg(password);
+            greeting.push((Step::Login, command));
+        }
+        if self.config.db != 0 {
+            let mut command = redis::cmd("SELECT");
+            command.arg(self.config.db);
+            greeting.push((Step::Database, command));
+        }
+        let name = Call::command("CLIENT", vec!["SETNAME", &self.config.client_name], Vec::new());
+        greeting.push((Step::Name, name.packed(By::Source)));
+        greeting.push((Step::Probe, Call::script(&PROBE, Vec::new(), Vec::new()).packed(By::Source)));
+        greeting
+    }
+
+    /// Notes how the attempt `serial` ended, unless a newer one has begun.
+    fn end(&self, serial: u64, outcome: &Outcome) {
+        let trouble = outcome.as_ref().err();
+        let news = {
+            let mut state = self.state.lock();
+            if state.serial != serial {
+                return;
+            }
+            match outcome {
+                Ok(link) => {
+                    state.failures = 0;
+                    state.phase = Phase::Connected(link.clone());
+                }
+                Err(failure) => {
+                    let pause = pause_after(failure, state.failures);
+                    state.failures = state.failures.saturating_add(1);
+                    state.phase = Phase::Resting { until: Instant::now() + pause, why: failure.clone() };
+                }
+            }
+            state.is_news(trouble.is_none())
+        };
+        if news {
+            self.announce(trouble);
+        }
+    }
+
+    /// Gives `link` up, if it is still the one in use.
+    fn lose(&self, link: &Link, why: &Failure) {
+        let news = {
+            let mut state = self.state.lock();
+            let current = matches!(&state.phase, Phase::Connected(current) if current.serial == link.serial);
+            if current {
+                state.phase = Phase::Idle;
+            }
+            current && state.is_news(false)
+        };
+        if news {
+            self.announce(Some(why));
+        }
+    }
+
+    /// Takes back an attempt that ended without an outcome, if it is still the one under way.
+    fn forget(&self, ended: &watch::Receiver<Option<Outcome>>) {
+        let mut state = self.state.lock();
+        if matches!(&state.phase, Phase::Connecting { outcome, .. } if outcome.same_channel(ended)) {
+            state.phase = Phase::Idle;
+        }
+    }
+
+    /// Says that there is a connection, or why there is none. No lock is held while a log is written.
+    fn announce(&self, trouble: Option<&Failure>) {
+        match trouble {
+            None => tracing::info!(target: "larder", server = self.server, "connected to redis"),
+            Some(why) => {
+                tracing::warn!(target: "larder", server = self.server, reason = %why.text, "no connection to redis");
+            }
+        }
+    }
+}
+
+impl State {
+    /// Whether this is not what the log said last.
+    fn is_news(&mut self, connected: bool) -> bool {
+        self.announced.replace(connected) != Some(connected)
+    }
+}
+
+/// How many requests may wait to be written; more wait outside, each for its deadline.
+const QUEUE: usize = 1024;
+
+/// An operation that was sent and not yet answered.
+struct Pending {
+    link: Link,
+    sent: Instant,
+}
+
+/// The parts of a greeting.
+#[derive(Clone, Copy)]
+enum Step {
+    Login,
+    Database,
+    Name,
+    Probe,
+}
+
+impl Purpose {
+    fn deadline(self, deadlines: Deadlines) -> Duration {
+        match self {
+            Self::Read => deadlines.read,
+            Self::Write | Self::Publish => deadlines.write,
+            Self::Invalidate => deadlines.invalidate,
+            Self::Health => deadlines.longest(),
+        }
+    }
+
+    fn may_repeat(self) -> bool {
+        self != Self::Publish
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Read => "a read",
+            Self::Write | Self::Publish => "a write",
+            Self::Invalidate => "an invalidation",
+            Self::Health => "a health check",
+        }
+    }
+}
+
+impl Link {
+    /// Sends `calls`; a script that the server does not know goes along with its source.
+    async fn send(&self, calls: &[Call<'_>]) -> RedisResult<Vec<Value>> {
+        let mut replies = self.round_trip(calls.iter().map(|call| call.packed(By::Digest)).collect()).await?;
+        let unknown: Vec<usize> =
+            (0..replies.len()).filter(|place| is_unknown_script(&replies[*place])).collect();
+        if unknown.is_empty() {
+            return Ok(replies);
+        }
+        // All calls of one round trip are of one script: the first brings it, the others find it there.
+        let by = std::iter::once(By::Source).chain(std::iter::repeat(By::Digest));
+        let again = unknown.iter().zip(by).map(|(place, by)| calls[*place].packed(by)).collect();
+        for (place, reply) in unknown.into_iter().zip(self.round_trip(again).await?) {
+            replies[place] = reply;
+        }
+        Ok(replies)
+    }
+
+    /// Sends `commands` together; as many answers as commands, refusals included.
+    async fn round_trip(&self, mut commands: Vec<Cmd>) -> RedisResult<Vec<Value>> {
+        let mut connection = self.connection.clone();
+        if commands.len() == 1
+            && let Some(command) = commands.pop()
+        {
+            return Ok(vec![connection.send_packed_command(&command).await?]);
+        }
+        let count = commands.len();
+        let mut pipeline = redis::Pipeline::with_capacity(count);
+        for command in commands {
+            pipeline.add_command(command);
+        }
+        connection.send_packed_commands(&pipeline, 0, count).await
+    }
+
+    /// Sends `commands` in one round trip, and has an outcome for each: a server that breaks off may have
+    /// said why before.
+    async fn each(&self, commands: Vec<Cmd>) -> Vec<RedisResult<Value>> {
+        let mut waiting: Vec<_> = commands
+            .into_iter()
+            .map(|command| {
+                let mut connection = self.connection.clone();
+                (Box::pin(async move { connection.send_packed_command(&command).await }), None)
+            })
+            .collect();
+        // Polled in their order, they are queued in it, and leave together.
+        poll_fn(|context| {
+            for (reply, outcome) in waiting.iter_mut().filter(|(_, outcome)| outcome.is_none()) {
+                if let Poll::Ready(ended) = reply.as_mut().poll(context) {
+                    *outcome = Some(ended);
+                }
+            }
+            if waiting.iter().all(|(_, outcome)| outcome.is_some()) { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+        waiting.into_iter().filter_map(|(_, outcome)| outcome).collect()
+    }
+
+    /// Notes that the server answered.
+    fn heard(&self) {
+        if self.silent_since.load(Ordering::Relaxed) != 0 {
+            self.silent_since.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// Notes that what was sent at `sent` was not answered in time; whether that was the second time in a
+    /// row. Operations that were under way together count as one.
+    fn stays_silent(&self, sent: Instant) -> bool {
+        let since_made = |moment: Instant| {
+            u64::try_from(moment.saturating_duration_since(self.made).as_nanos()).unwrap_or(u64::MAX).max(1)
+        };
+        match self.silent_since.load(Ordering::Relaxed) {
+            0 => {
+                self.silent_since.store(since_made(Instant::now()), Ordering::Relaxed);
+                false
+            }
+            first => since_made(sent) >= first,
+        }
+    }
+}
+
+fn is_unknown_script(reply: &Value) -> bool {
+    matches!(reply, Value::ServerError(error) if error.code() == "NOSCRIPT")
+}
+
+/// How long to leave a server alone after `failure`, when `before` attempts had failed already.
+fn pause_after(failure: &Failure, before: u32) -> Duration {
+    match failure.kind {
+        ErrorKind::Denied | ErrorKind::Config => REFUSED_PAUSE + random::up_to(LONGEST_PAUSE),
+        _ => random::up_to(FIRST_PAUSE.saturating_mul(1 << before.min(10)).min(LONGEST_PAUSE)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_and_stay_short() {
+        let failure = Failure::silent();
+        assert!(pause_after(&failure, 0) <= FIRST_PAUSE);
+        for before in 0..1000 {
+            assert!(pause_after(&failure, before) <= LONGEST_PAUSE);
+        }
+    }
+}

@@ -1,0 +1,21 @@
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+mod stores;
+
+#[cfg(feature = "testing")]
+pub use cache_core::testing;
+pub use cache_core::{
+    AlreadyInstalled, Any, AsCache, Backend, Batch, Cache, CacheBuilder, Codec, Config, Declared, Error,
+    ErrorKind, Findings, Key, KeyPart, KeyWriter, Named, Pattern, RedisAddress, Result, Scope, Stats, Tag,
+    Ticket, Value, check, keys, store, tag,
+};
+pub use cache_macros::{KeyPart, cache_invalidate, cache_put, cached};
+#[cfg(feature = "memory")]
+pub use cache_memory::{Memory, MemoryBuilder};
+#[cfg(feature = "redis")]
+pub use cache_redis::{Redis, RedisBuilder};
+pub use stores::{from_env, from_env_with_prefix};
+
+#[doc(hidden)]
+pub use cache_core::private as __private;

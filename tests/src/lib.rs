@@ -1,0 +1,12 @@
+//! What the integration tests share: gates in place of sleeps, and servers of their own.
+
+mod gate;
+pub mod held_store;
+pub mod map_store;
+pub mod proxy;
+pub mod random;
+pub mod redis;
+pub mod traffic;
+pub mod yielding;
+
+pub use gate::{Gate, until, until_async};

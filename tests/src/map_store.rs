@@ -1,0 +1,157 @@
+//! A remote store as somebody else might write one: a map behind a lock.
+//! It keeps the whole contract in a hundred lines, and forgets everything with the process.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use larder::Result;
+use larder::store::{Claim, Expect, Fetched, Generation, Health, Put, RemoteStore, Token};
+use tokio::time::Instant;
+
+/// A [`RemoteStore`] in the memory of one process.
+#[derive(Debug, Default)]
+pub struct MapStore {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    held: HashMap<String, Held>,
+    generations: HashMap<String, Generation>,
+    random: RandomState,
+    drawn: u64,
+}
+
+#[derive(Debug)]
+struct Held {
+    what: What,
+    until: Instant,
+}
+
+#[derive(Debug)]
+enum What {
+    Value(Vec<u8>),
+    Lease(Token),
+}
+
+impl MapStore {
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Every change is made in one go, so what a panic leaves behind is whole.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn held(&mut self, name: &str) -> Option<&mut Held> {
+        if self.held.get(name).is_some_and(|held| held.until <= Instant::now()) {
+            self.held.remove(name);
+        }
+        self.held.get_mut(name)
+    }
+
+    fn hold(&mut self, name: &str, what: What, ttl: Duration) {
+        self.held.insert(name.to_owned(), Held { what, until: Instant::now() + ttl });
+    }
+
+    fn draw(&mut self) -> Generation {
+        self.drawn += 1;
+        Generation(self.random.hash_one(self.drawn).to_le_bytes())
+    }
+
+    fn generation(&mut self, scope: &str) -> Generation {
+        if let Some(generation) = self.generations.get(scope) {
+            return *generation;
+        }
+        let minted = self.draw();
+        self.generations.insert(scope.to_owned(), minted);
+        minted
+    }
+
+    fn fetch(&mut self, name: &str, scopes: &[String], claim: Option<Claim<'_>>) -> Fetched {
+        let generations = scopes.iter().map(|scope| self.generation(scope)).collect();
+        let rejected = claim.and_then(|claim| claim.reject);
+        if let Some(Held { what: What::Value(value), until }) = self.held(name)
+            && rejected.is_none_or(|reject| !value.starts_with(reject))
+        {
+            let ttl = until.saturating_duration_since(Instant::now());
+            return Fetched { value: Some(value.clone()), ttl, generations };
+        }
+        if let Some(claim) = claim {
+            self.hold(name, What::Lease(claim.token), claim.lease);
+        }
+        Fetched { value: None, ttl: Duration::ZERO, generations }
+    }
+
+    fn put(&mut self, put: &Put<'_>) {
+        self.hold(put.name, What::Value(put.value.to_vec()), put.ttl);
+    }
+}
+
+#[async_trait]
+impl RemoteStore for MapStore {
+    async fn fetch(&self, name: &str, scopes: &[String], claim: Option<Claim<'_>>) -> Result<Fetched> {
+        Ok(self.state().fetch(name, scopes, claim))
+    }
+
+    async fn fetch_many(&self, names: &[(String, Vec<String>)]) -> Result<Vec<Fetched>> {
+        let mut state = self.state();
+        Ok(names.iter().map(|(name, scopes)| state.fetch(name, scopes, None)).collect())
+    }
+
+    async fn publish(&self, put: Put<'_>, expect: Expect<'_>) -> Result<bool> {
+        let mut state = self.state();
+        let held = state.held(put.name).map(|held| &held.what);
+        let holds = match expect {
+            Expect::Lease(token) => matches!(held, Some(What::Lease(held)) if *held == token),
+            Expect::Nothing { reject } => match held {
+                Some(What::Value(value)) => reject.is_some_and(|reject| value.starts_with(reject)),
+                Some(What::Lease(_)) | None => true,
+            },
+            Expect::Unmoved(scope, generation) => state.generations.get(scope) == Some(&generation),
+        };
+        if holds {
+            state.put(&put);
+            if let Expect::Unmoved(scope, _) = expect {
+                let moved = state.draw();
+                state.generations.insert(scope.to_owned(), moved);
+            }
+        }
+        Ok(holds)
+    }
+
+    async fn put_many(&self, puts: &[Put<'_>]) -> Result<()> {
+        let mut state = self.state();
+        for put in puts {
+            state.put(put);
+        }
+        Ok(())
+    }
+
+    async fn invalidate(&self, names: &[String], scopes: &[String]) -> Result<()> {
+        let mut state = self.state();
+        for name in names {
+            state.held.remove(name);
+        }
+        for scope in scopes {
+            let moved = state.draw();
+            state.generations.insert(scope.clone(), moved);
+        }
+        Ok(())
+    }
+
+    async fn expire(&self, name: &str, ttl: Duration) -> Result<bool> {
+        let mut state = self.state();
+        let Some(Held { what: What::Value(_), until }) = state.held(name) else { return Ok(false) };
+        *until = Instant::now() + ttl;
+        Ok(true)
+    }
+
+    async fn health(&self) -> Result<Health> {
+        let mut health = Health::default();
+        health.keys = Some(self.state().held.len() as u64);
+        Ok(health)
+    }
+}

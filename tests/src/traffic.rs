@@ -1,0 +1,417 @@
+//! Random traffic over a cache, written down as a history: readers, writers and invalidations of every kind
+//! at once. What it means that the history is sound is the business of `larder::testing`.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use larder::testing::{History, Invalidation};
+use larder::{Cache, Pattern, Scope, Tag, cache_invalidate, cache_put, cached};
+use serde::{Deserialize, Serialize};
+use tokio::sync::Mutex;
+use tokio::task::{JoinSet, yield_now};
+
+use crate::random::Random;
+use crate::yielding::for_polls;
+
+/// How much traffic, and on how many keys.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    /// Decides what each task does; how the tasks interleave is up to the machine.
+    pub seed: u64,
+    /// Operations, of all tasks together. A nested call counts with the one around it.
+    pub operations: u64,
+    /// Tasks at a time.
+    pub tasks: u64,
+    /// Teams, in each of which there are `users`.
+    pub teams: u64,
+    /// Users of a team.
+    pub users: u64,
+}
+
+impl Plan {
+    /// Few keys and many tasks: whatever can collide does.
+    #[must_use]
+    pub fn crowded(operations: u64) -> Self {
+        Self { seed: crate::random::seed(), operations, tasks: 16, teams: 3, users: 4 }
+    }
+
+    /// More keys than the near cache of the tests has room for.
+    #[must_use]
+    pub fn spread(operations: u64) -> Self {
+        Self { users: 2_000, ..Self::crowded(operations) }
+    }
+}
+
+/// A value that names its load, and nothing else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Made(u64);
+
+/// What a load fails with. Cannot be copied, as most such errors.
+#[derive(Debug)]
+pub struct Failed;
+
+/// An application over one cache, that writes down what it sees.
+#[derive(Clone, Debug)]
+pub struct Traffic {
+    cache: Cache,
+    history: History,
+    plan: Plan,
+    loads: Arc<AtomicU64>,
+}
+
+const TTL: Duration = Duration::from_secs(300);
+/// Authors of posts: a tag that only the loaded post tells.
+const AUTHORS: u64 = 5;
+const POSTS: u64 = 4;
+const PAGES: u64 = 3;
+
+impl Traffic {
+    /// Traffic over `cache`, as one process of `history` sees it.
+    #[must_use]
+    pub fn new(cache: Cache, history: History, plan: Plan) -> Self {
+        for (tag, dependents) in
+            [("company", &["team:0", "staff"][..]), ("staff", &["team:1"]), ("team:1", &["company"])]
+        {
+            cache.depends(tag, dependents);
+            history.depends(tag, dependents);
+        }
+        Self { cache, history, plan, loads: Arc::default() }
+    }
+
+    /// Runs it, and the traffic of `others` beside it, each in full.
+    ///
+    /// # Panics
+    ///
+    /// If a task panics.
+    pub async fn run(self, others: impl IntoIterator<Item = Self>) {
+        let mut tasks = JoinSet::new();
+        for (process, traffic) in (0..).zip([self].into_iter().chain(others)) {
+            for task in 0..traffic.plan.tasks {
+                let random = Random::new(traffic.plan.seed, process << 32 | task);
+                tasks.spawn(traffic.clone().operate(random));
+            }
+        }
+        while let Some(ended) = tasks.join_next().await {
+            ended.expect("no operation panics");
+        }
+    }
+
+    async fn operate(self, mut random: Random) {
+        for number in 0..self.plan.operations / self.plan.tasks {
+            self.operation(&mut random).await;
+            if number % 16 == 0 {
+                yield_now().await;
+            }
+        }
+    }
+
+    async fn operation(&self, random: &mut Random) {
+        match random.below(1000) {
+            0..300 => self.read_user(random).await,
+            300..420 => self.read_post(random).await.map_or((), drop),
+            420..520 => Box::pin(self.read_page(random)).await,
+            520..600 => self.read_by_hand(random).await,
+            600..620 => self.read_many(random).await,
+            620..650 => self.read_untagged(random).await,
+            650..670 => self.refresh(random).await,
+            670..720 => self.abandon(random).await,
+            720..750 => self.set(random).await,
+            750..770 => self.set_if_absent(random).await,
+            770..800 => self.put(random).await,
+            800..820 => self.mutate(random).await,
+            820..840 => self.delete(random).await,
+            840..850 => self.expire(random).await,
+            850..860 => self.batch(random).await,
+            _ => self.invalidate(random).await,
+        }
+    }
+
+    fn team_and_id(&self, random: &mut Random) -> (u64, u64) {
+        (random.below(self.plan.teams), random.below(self.plan.users))
+    }
+
+    async fn read_user(&self, random: &mut Random) {
+        let (team, id) = self.team_and_id(random);
+        self.user_of(team, id).await;
+    }
+
+    async fn user_of(&self, team: u64, id: u64) -> Option<u64> {
+        let read = self.history.read(user_key(team, id));
+        let Made(number) = self.user(team, id).await.ok()?;
+        read.returned(number);
+        Some(number)
+    }
+
+    #[cached(
+        ttl = 300,
+        key = "user:<team>:<id>",
+        skip(self),
+        tags = ["team:<team>", "users"],
+        cache = self.cache
+    )]
+    async fn user(&self, team: u64, id: u64) -> Result<Made, Failed> {
+        let mut load = self.history.load(user_key(team, id));
+        load.tag(format!("team:{team}"));
+        load.tag("users");
+        self.work().await?;
+        Ok(Made(load.number()))
+    }
+
+    /// A value of the same key from a load that knows nothing of the tags.
+    async fn read_untagged(&self, random: &mut Random) {
+        let (team, id) = self.team_and_id(random);
+        let read = self.history.read(user_key(team, id));
+        let loaded = self.cache.get_or_load(user_key(team, id), TTL, || async {
+            let load = self.history.load(user_key(team, id));
+            self.work().await?;
+            Ok::<_, Failed>(Made(load.number()))
+        });
+        if let Ok(Made(number)) = loaded.await {
+            read.returned(number);
+        }
+    }
+
+    async fn read_post(&self, random: &mut Random) -> Option<u64> {
+        self.post_of(random.below(POSTS)).await
+    }
+
+    /// A load that learns on its way which tags its value carries.
+    async fn post_of(&self, id: u64) -> Option<u64> {
+        let key = format!("post:{id}:body");
+        let read = self.history.read(key.as_str());
+        let loaded = self.cache.get_or_load(key.as_str(), TTL, || async {
+            let mut load = self.history.load(key.as_str());
+            self.work().await?;
+            let author = format!("author:{}", load.number() % AUTHORS);
+            larder::tag(author.as_str());
+            load.tag(author);
+            self.work().await?;
+            Ok::<_, Failed>(Made(load.number()))
+        });
+        let Made(number) = loaded.await.ok()?;
+        read.returned(number);
+        Some(number)
+    }
+
+    async fn read_page(&self, random: &mut Random) {
+        let id = random.below(PAGES);
+        let read = self.history.read(page_key(id));
+        if let Ok(Made(number)) = self.page(id).await {
+            read.returned(number);
+        }
+    }
+
+    /// A load that is made of others, and inherits their tags.
+    #[cached(ttl = 300, key = "page:<id>", skip(self), cache = self.cache)]
+    async fn page(&self, id: u64) -> Result<Made, Failed> {
+        let mut load = self.history.load(page_key(id));
+        self.work().await?;
+        if let Some(post) = self.post_of(id % POSTS).await {
+            load.includes(post);
+        }
+        if let Some(user) = self.user_of(id % self.plan.teams, 0).await {
+            load.includes(user);
+        }
+        Ok(Made(load.number()))
+    }
+
+    async fn read_by_hand(&self, random: &mut Random) {
+        let (team, id) = self.team_and_id(random);
+        let read = self.history.read(user_key(team, id));
+        match self.cache.get::<Made>(user_key(team, id)).await {
+            Ok(Some(Made(number))) => read.returned(number),
+            Ok(None) => read.found_nothing(),
+            Err(_) => {}
+        }
+    }
+
+    async fn read_many(&self, random: &mut Random) {
+        let keys: Vec<_> =
+            (0..4).map(|_| self.team_and_id(random)).map(|(team, id)| user_key(team, id)).collect();
+        let reads: Vec<_> = keys.iter().map(|key| self.history.read(key)).collect();
+        let Ok(values) = self.cache.get_many::<Made>(&keys).await else { return };
+        for (read, value) in reads.into_iter().zip(values) {
+            match value {
+                Some(Made(number)) => read.returned(number),
+                None => read.found_nothing(),
+            }
+        }
+    }
+
+    async fn refresh(&self, random: &mut Random) {
+        let (team, id) = self.team_and_id(random);
+        let read = self.history.read(user_key(team, id));
+        if let Ok(Made(number)) = self.user_refresh(team, id).await {
+            read.returned(number);
+        }
+    }
+
+    /// A caller that goes away before it is answered.
+    async fn abandon(&self, random: &mut Random) {
+        let polls = random.below(4);
+        let (team, id) = self.team_and_id(random);
+        match random.below(3) {
+            0 => drop(for_polls(polls, self.user_of(team, id)).await),
+            1 => drop(for_polls(polls, self.post_of(id % POSTS)).await),
+            _ => drop(for_polls(polls, self.read_untagged(random)).await),
+        }
+    }
+
+    async fn set(&self, random: &mut Random) {
+        let (team, id) = self.team_and_id(random);
+        let write = self.history.write(user_key(team, id));
+        if self.cache.set(user_key(team, id), &Made(write.number()), TTL).await.is_ok() {
+            write.acknowledged();
+        }
+    }
+
+    async fn set_if_absent(&self, random: &mut Random) {
+        let (team, id) = self.team_and_id(random);
+        let write = self.history.write(user_key(team, id));
+        if let Ok(true) = self.cache.set_if_absent(user_key(team, id), &Made(write.number()), TTL).await {
+            write.acknowledged();
+        }
+    }
+
+    async fn put(&self, random: &mut Random) {
+        let (team, id) = self.team_and_id(random);
+        let committed = Mutex::default();
+        let _ = self.rename(team, id, &committed).await;
+        if let Some(invalidation) = committed.into_inner() {
+            self.ended(invalidation);
+        }
+    }
+
+    /// A mutation that stores what it made.
+    #[cache_put(
+        key = "user:<team>:<id>",
+        ttl = 300,
+        tags = ["team:<team>", "users"],
+        cache = self.cache
+    )]
+    async fn rename(
+        &self,
+        team: u64,
+        id: u64,
+        committed: &Mutex<Option<Invalidation>>,
+    ) -> Result<Made, Failed> {
+        let mut load = self.history.load(user_key(team, id));
+        load.tag(format!("team:{team}"));
+        load.tag("users");
+        let worked = self.work().await;
+        let invalidation = self.history.invalidation(user_key(team, id)).sparing(load.number());
+        *committed.lock().await = Some(invalidation);
+        worked.map(|()| Made(load.number()))
+    }
+
+    async fn mutate(&self, random: &mut Random) {
+        let (team, id) = self.team_and_id(random);
+        let committed = Mutex::default();
+        let polls = random.below(8);
+        let ended = for_polls(polls, self.change(team, id, &committed)).await.is_some();
+        for invalidation in committed.into_inner().into_iter().flatten() {
+            // Dropped part-way it is acknowledged to nobody, but it holds here.
+            if ended { self.ended(invalidation) } else { invalidation.failed() }
+        }
+    }
+
+    /// A mutation that may fail after it has committed.
+    #[cache_invalidate("user:<team>:<id>", tags = ["users"], cache = self.cache)]
+    async fn change(
+        &self,
+        team: u64,
+        id: u64,
+        committed: &Mutex<Option<[Invalidation; 2]>>,
+    ) -> Result<(), Failed> {
+        let key = self.history.invalidation(user_key(team, id));
+        let tag = self.history.invalidation(Tag::from("users"));
+        *committed.lock().await = Some([key, tag]);
+        self.work().await
+    }
+
+    async fn delete(&self, random: &mut Random) {
+        let (team, id) = self.team_and_id(random);
+        let invalidation = self.history.invalidation(user_key(team, id));
+        match self.cache.delete(user_key(team, id)).await {
+            Ok(_) => invalidation.acknowledged(),
+            Err(_) => invalidation.failed(),
+        }
+    }
+
+    async fn expire(&self, random: &mut Random) {
+        let (team, id) = self.team_and_id(random);
+        let ttl = Duration::from_micros(1 + random.below(2_000));
+        let _ = self.cache.expire(user_key(team, id), ttl).await;
+    }
+
+    async fn batch(&self, random: &mut Random) {
+        let batch = self.cache.batch();
+        let targets: Vec<_> = (0..3).map(|_| self.target(random)).collect();
+        for target in &targets {
+            batch.invalidate(target.clone());
+        }
+        let invalidations: Vec<_> =
+            targets.into_iter().map(|target| self.history.invalidation(target)).collect();
+        let flushed = batch.flush().await.is_ok();
+        for invalidation in invalidations {
+            if flushed { invalidation.acknowledged() } else { invalidation.failed() }
+        }
+    }
+
+    async fn invalidate(&self, random: &mut Random) {
+        let target = self.target(random);
+        let invalidation = self.history.invalidation(target.clone());
+        match self.cache.invalidate(target).await {
+            Ok(_) => invalidation.acknowledged(),
+            Err(_) => invalidation.failed(),
+        }
+    }
+
+    fn target(&self, random: &mut Random) -> Scope {
+        let (team, id) = self.team_and_id(random);
+        match random.below(100) {
+            0..32 => user_key(team, id).into(),
+            // More patterns and tags than a cache remembers, that cover nothing.
+            32..35 => format!("*:nobody:{}:*", random.below(1_000)).into(),
+            35..40 => Tag::from(format!("nobody:{}", random.below(50_000))).into(),
+            40..50 => format!("post:{}:body", id % POSTS).into(),
+            50..55 => page_key(id % PAGES).into(),
+            55..63 => format!("user:{team}:*").into(),
+            63..66 => "user:*".into(),
+            66..70 => format!("*:{id}").into(),
+            70..73 => format!("p*:{}*", id % POSTS).into(),
+            73..76 => Pattern::from("*body").into(),
+            76..82 => Tag::from(format!("team:{team}")).into(),
+            82..84 => Tag::from("users").into(),
+            84..93 => Tag::from(format!("author:{}", random.below(AUTHORS))).into(),
+            93..96 => Tag::from("company").into(),
+            96..98 => Tag::from("staff").into(),
+            98 => "nothing:like:this:*".into(),
+            _ => Scope::Everything,
+        }
+    }
+
+    /// Notes the end of an invalidation whose outcome the application does not see.
+    fn ended(&self, invalidation: Invalidation) {
+        if self.cache.owed_invalidations() == 0 { invalidation.acknowledged() } else { invalidation.failed() }
+    }
+
+    /// What a load waits for: others run meanwhile, and now and then it fails.
+    async fn work(&self) -> Result<(), Failed> {
+        let number = self.loads.fetch_add(1, Ordering::Relaxed);
+        let mut random = Random::new(self.plan.seed, number);
+        for _ in 0..random.below(4) {
+            yield_now().await;
+        }
+        if random.below(40) == 0 { Err(Failed) } else { Ok(()) }
+    }
+}
+
+fn user_key(team: u64, id: u64) -> String {
+    format!("user:{team}:{id}")
+}
+
+fn page_key(id: u64) -> String {
+    format!("page:{id}")
+}

@@ -1,0 +1,102 @@
+//! Futures that stop more often than they must: places for others to come between.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Poll;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use larder::store::{Claim, Expect, Fetched, Health, Put, RemoteStore};
+use larder::{Error, ErrorKind, Result};
+use tokio::task::yield_now;
+
+use crate::random::Random;
+
+/// Polls `future` once and `more` times again, then drops it if it has not ended.
+pub async fn for_polls<F: Future>(more: u64, future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    let mut left = more;
+    poll_fn(|context| match future.as_mut().poll(context) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending if left == 0 => Poll::Ready(None),
+        Poll::Pending => {
+            left -= 1;
+            Poll::Pending
+        }
+    })
+    .await
+}
+
+/// A remote store that takes its time before and after each step, and now and then is not there.
+#[derive(Debug)]
+pub struct Yielding<S> {
+    store: Arc<S>,
+    seed: u64,
+    /// One operation in so many fails, before or after it has taken effect; 0 for none.
+    failures: u64,
+    operations: AtomicU64,
+}
+
+impl<S> Yielding<S> {
+    /// Makes `store` slower.
+    pub fn new(store: Arc<S>, seed: u64, failures: u64) -> Self {
+        Self { store, seed, failures, operations: AtomicU64::new(0) }
+    }
+
+    async fn around<T>(&self, step: impl Future<Output = Result<T>>) -> Result<T> {
+        let number = self.operations.fetch_add(1, Ordering::Relaxed);
+        let mut random = Random::new(self.seed, number);
+        let fails = self.failures > 0 && random.below(self.failures) == 0;
+        self.pause(&mut random).await;
+        if fails && random.below(2) == 0 {
+            return Err(gone());
+        }
+        let result = step.await;
+        self.pause(&mut random).await;
+        if fails { Err(gone()) } else { result }
+    }
+
+    async fn pause(&self, random: &mut Random) {
+        for _ in 0..random.below(3) {
+            yield_now().await;
+        }
+    }
+}
+
+fn gone() -> Error {
+    Error::new(ErrorKind::Unavailable, "the store of this test is away")
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<S: RemoteStore> RemoteStore for Yielding<S> {
+    async fn fetch(&self, name: &str, scopes: &[String], claim: Option<Claim<'_>>) -> Result<Fetched> {
+        self.around(self.store.fetch(name, scopes, claim)).await
+    }
+
+    async fn fetch_many(&self, names: &[(String, Vec<String>)]) -> Result<Vec<Fetched>> {
+        self.around(self.store.fetch_many(names)).await
+    }
+
+    async fn publish(&self, put: Put<'_>, expect: Expect<'_>) -> Result<bool> {
+        self.around(self.store.publish(put, expect)).await
+    }
+
+    async fn put_many(&self, puts: &[Put<'_>]) -> Result<()> {
+        self.around(self.store.put_many(puts)).await
+    }
+
+    async fn invalidate(&self, names: &[String], scopes: &[String]) -> Result<()> {
+        self.around(self.store.invalidate(names, scopes)).await
+    }
+
+    async fn expire(&self, name: &str, ttl: Duration) -> Result<bool> {
+        self.around(self.store.expire(name, ttl)).await
+    }
+
+    async fn health(&self) -> Result<Health> {
+        self.around(self.store.health()).await
+    }
+}

@@ -1,0 +1,247 @@
+//! What else may be under a name in Redis, and what becomes of generations: seen past the store.
+
+use std::time::Duration;
+
+use cache_core::store::{Claim, Expect, Generation, Put, RemoteStore, Token};
+use larder::Redis;
+use tests::redis::{Server, patient};
+
+const TTL: Duration = Duration::from_secs(60);
+const TOKEN: Token = Token([7; 16]);
+
+fn claim(reject: Option<&[u8]>) -> Claim<'_> {
+    Claim { token: TOKEN, lease: TTL, reject }
+}
+
+fn set(server: &Server, name: &str, value: &[u8]) {
+    server.ask::<()>(redis::cmd("SET").arg(name).arg(value));
+}
+
+async fn value(store: &Redis, name: &str) -> Option<Vec<u8>> {
+    store.fetch(name, &[], None).await.unwrap().value
+}
+
+async fn publish(store: &Redis, name: &str) -> bool {
+    store.publish(Put { name, scopes: &[], value: b"new", ttl: TTL }, Expect::Lease(TOKEN)).await.unwrap()
+}
+
+#[tokio::test]
+async fn bytes_of_others_are_shown_rejected_and_replaced() {
+    let server = Server::start();
+    let store = patient(server.url());
+    let every_byte: Vec<u8> = (0..=255).collect();
+    // What stands there, and what is seen of it: a V of ours in front would have been a mark.
+    let table: [(&[u8], &[u8]); 9] = [
+        (b"", b""),
+        (b"hello", b"hello"),
+        (b"P", b"P"),
+        (b"P234567890123456", b"P234567890123456"),
+        (b"P23456789012345678", b"P23456789012345678"),
+        (
+            b"P\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07x",
+            b"P\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07x",
+        ),
+        (b"V", b""),
+        (b"Vhello", b"hello"),
+        (&every_byte, &every_byte),
+    ];
+    for (number, (bytes, seen)) in table.into_iter().enumerate() {
+        let name = format!("name:{number}");
+        set(&server, &name, bytes);
+        assert_eq!(value(&store, &name).await.as_deref(), Some(seen));
+        assert_eq!(store.fetch(&name, &[], Some(claim(None))).await.unwrap().value.as_deref(), Some(seen));
+        assert!(!publish(&store, &name).await, "a value is no lease, whoever wrote it");
+
+        // The bytes as they stand there are not the bytes that are seen of them.
+        if bytes != seen && !seen.starts_with(bytes) {
+            assert!(store.fetch(&name, &[], Some(claim(Some(bytes)))).await.unwrap().value.is_some());
+        }
+        let longer = [seen, b"x"].concat();
+        assert_eq!(
+            store.fetch(&name, &[], Some(claim(Some(&longer)))).await.unwrap().value.as_deref(),
+            Some(seen)
+        );
+        assert_eq!(store.fetch(&name, &[], Some(claim(Some(seen)))).await.unwrap().value, None);
+        assert!(publish(&store, &name).await);
+        assert_eq!(value(&store, &name).await.as_deref(), Some(&b"new"[..]));
+        assert!(server.tell::<i64>(&["PTTL", &name]) > 0);
+    }
+}
+
+#[tokio::test]
+async fn seventeen_bytes_that_begin_with_p_are_a_lease_whoever_wrote_them() {
+    let server = Server::start();
+    let store = patient(server.url());
+    set(&server, "name", b"P1234567890123456");
+    assert_eq!(value(&store, "name").await, None);
+    assert!(!store.expire("name", TTL).await.unwrap());
+    assert_eq!(store.fetch("name", &[], Some(claim(None))).await.unwrap().value, None);
+    assert!(publish(&store, "name").await);
+}
+
+#[tokio::test]
+async fn another_type_under_a_name_counts_as_nothing_and_is_replaced() {
+    let server = Server::start();
+    let store = patient(server.url());
+    let fill = |name: &str| {
+        server.tell::<()>(&["DEL", name]);
+        server.tell::<i64>(&["RPUSH", name, "a", "b"]);
+    };
+    fill("name");
+    assert_eq!(value(&store, "name").await, None);
+    assert!(!store.expire("name", TTL).await.unwrap());
+    assert!(!publish(&store, "name").await);
+    assert_eq!(store.fetch("name", &[], Some(claim(None))).await.unwrap().value, None);
+    assert!(publish(&store, "name").await);
+    assert_eq!(value(&store, "name").await.as_deref(), Some(&b"new"[..]));
+
+    fill("name");
+    let put = Put { name: "name", scopes: &[], value: b"put", ttl: TTL };
+    store.put_many(&[put]).await.unwrap();
+    assert_eq!(value(&store, "name").await.as_deref(), Some(&b"put"[..]));
+    fill("name");
+    assert!(store.publish(put, Expect::Nothing { reject: None }).await.unwrap());
+    fill("name");
+    store.invalidate(&["name".to_owned()], &[]).await.unwrap();
+    assert_eq!(server.tell::<u64>(&["EXISTS", "name"]), 0);
+}
+
+#[tokio::test]
+async fn a_value_without_an_end_is_kept_for_very_long() {
+    let server = Server::start();
+    let store = patient(server.url());
+    let put = Put { name: "name", scopes: &[], value: b"value", ttl: Duration::MAX };
+    store.put_many(&[put]).await.unwrap();
+    let most = store.fetch("name", &[], None).await.unwrap().ttl;
+    server.tell::<()>(&["PERSIST", "name"]);
+    assert!(store.fetch("name", &[], None).await.unwrap().ttl >= most);
+    assert!(most > Duration::from_secs(50 * 365 * 24 * 3600));
+    assert!(store.expire("name", Duration::from_nanos(1)).await.unwrap(), "at least a millisecond is left");
+}
+
+#[tokio::test]
+async fn what_is_no_generation_is_replaced_by_one() {
+    let server = Server::start();
+    let store = patient(server.url());
+    let scopes = ["text", "empty", "list", "none"].map(str::to_owned);
+    set(&server, "text", b"not eight bytes");
+    set(&server, "empty", b"");
+    server.tell::<i64>(&["RPUSH", "list", "a"]);
+    let minted = store.fetch("name", &scopes, None).await.unwrap().generations;
+    assert_eq!(store.fetch("name", &scopes, None).await.unwrap().generations, minted);
+
+    server.tell::<()>(&["DEL", "list"]);
+    server.tell::<i64>(&["RPUSH", "list", "a"]);
+    let expect = Expect::Unmoved("list", Generation([0; 8]));
+    let put = Put { name: "name", scopes: &[], value: b"value", ttl: TTL };
+    assert!(!store.publish(put, expect).await.unwrap(), "what is no generation has moved");
+    store.invalidate(&[], &scopes).await.unwrap();
+    let moved = store.fetch("name", &scopes, None).await.unwrap().generations;
+    assert!(minted.iter().zip(&moved).all(|(minted, moved)| minted != moved));
+}
+
+#[tokio::test]
+async fn an_evicted_generation_has_moved() {
+    let server = Server::start();
+    let store = patient(server.url());
+    let scopes = ["scope".to_owned()];
+    let before = store.fetch("name", &scopes, None).await.unwrap().generations;
+    server.tell::<()>(&["DEL", "scope"]);
+    let put = Put { name: "name", scopes: &[], value: b"value", ttl: TTL };
+    assert!(!store.publish(put, Expect::Unmoved("scope", before[0])).await.unwrap());
+    assert_ne!(store.fetch("name", &scopes, None).await.unwrap().generations, before);
+    server.tell::<()>(&["FLUSHALL"]);
+    assert_ne!(store.fetch("name", &scopes, None).await.unwrap().generations, before);
+}
+
+#[tokio::test]
+async fn a_generation_is_kept_for_a_day_and_twice_as_long_as_what_it_covers() {
+    const DAY: u64 = 24 * 3600 * 1000;
+    let server = Server::start();
+    let store = patient(server.url());
+    let scopes = ["scope".to_owned()];
+    let left = || server.tell::<u64>(&["PTTL", "scope"]);
+    let store_for = async |ttl: Duration| {
+        store.put_many(&[Put { name: "name", scopes: &scopes, value: b"value", ttl }]).await.unwrap();
+    };
+    let about = |millis: u64| millis - 10_000..=millis;
+
+    store.fetch("name", &scopes, None).await.unwrap();
+    assert!(about(DAY).contains(&left()));
+    store_for(Duration::from_secs(60)).await;
+    assert!(about(DAY).contains(&left()));
+
+    // Half a day is enough for a minute, and not worth a write; less is not.
+    server.tell::<i64>(&["PEXPIRE", "scope", &(DAY * 3 / 4).to_string()]);
+    store_for(Duration::from_secs(60)).await;
+    assert!(about(DAY * 3 / 4).contains(&left()));
+    server.tell::<i64>(&["PEXPIRE", "scope", &(DAY / 4).to_string()]);
+    store_for(Duration::from_secs(60)).await;
+    assert!(about(DAY).contains(&left()));
+
+    store_for(Duration::from_millis(3 * DAY)).await;
+    assert!(about(6 * DAY).contains(&left()));
+    store_for(Duration::from_secs(60)).await;
+    assert!(about(6 * DAY).contains(&left()), "it never becomes less");
+
+    server.tell::<()>(&["PERSIST", "scope"]);
+    store_for(Duration::from_secs(60)).await;
+    assert_eq!(server.tell::<i64>(&["PTTL", "scope"]), -1);
+    store.invalidate(&[], &scopes).await.unwrap();
+    assert!(about(DAY).contains(&left()));
+}
+
+#[tokio::test]
+async fn scripts_that_the_server_forgot_are_sent_again_unnoticed() {
+    let server = Server::start();
+    let store = patient(server.url());
+    let (names, scopes) = (["name".to_owned()], ["scope".to_owned()]);
+    let asked: Vec<_> = (0..10).map(|number| (format!("name:{number}"), scopes.to_vec())).collect();
+    let put = |name| Put { name, scopes: &scopes, value: b"value", ttl: TTL };
+    let forget = || server.tell::<()>(&["SCRIPT", "FLUSH"]);
+    for _ in 0..3 {
+        forget();
+        assert_eq!(store.fetch("claimed", &scopes, Some(claim(None))).await.unwrap().value, None);
+        forget();
+        assert_eq!(store.fetch("claimed", &scopes, Some(claim(None))).await.unwrap().value, None);
+        forget();
+        assert!(store.publish(put("claimed"), Expect::Lease(TOKEN)).await.unwrap());
+        forget();
+        store.put_many(&[put("name:1"), put("name:2"), put("name:9")]).await.unwrap();
+        forget();
+        let found = store.fetch_many(&asked).await.unwrap();
+        let there: Vec<usize> = (0..10).filter(|place| found[*place].value.is_some()).collect();
+        assert_eq!(there, [1, 2, 9]);
+        forget();
+        assert!(store.expire("name:1", TTL).await.unwrap());
+        forget();
+        store.invalidate(&names, &scopes).await.unwrap();
+        forget();
+        store.health().await.unwrap();
+        store.invalidate(&["claimed".to_owned(), "name:1".to_owned()], &[]).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn health_carries_the_figures_of_the_server() {
+    let server = Server::start();
+    let store = patient(server.url());
+    store.put_many(&[Put { name: "name", scopes: &[], value: b"value", ttl: TTL }]).await.unwrap();
+    let health = store.health().await.unwrap();
+    let info: String = server.tell(&["INFO", "server"]);
+    let version = health.server_version.unwrap();
+    assert!(info.contains(&format!("redis_version:{version}\r\n")), "{version}");
+    assert!(health.used_memory.unwrap() > 100_000);
+    assert_eq!(health.keys, Some(1));
+    assert!(health.round_trip > Duration::ZERO && health.round_trip < Duration::from_secs(1));
+}
+
+#[tokio::test]
+async fn the_connection_bears_its_name() {
+    let server = Server::start();
+    let _store = Redis::connect(server.url()).await.unwrap();
+    let named = Redis::builder().url(server.url()).client_name("shop-7").connect().await.unwrap();
+    named.health().await.unwrap();
+    let clients: String = server.tell(&["CLIENT", "LIST"]);
+    assert!(clients.contains(" name=larder ") && clients.contains(" name=shop-7 "), "{clients}");
+}

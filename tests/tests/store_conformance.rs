@@ -1,0 +1,480 @@
+//! The conformance suites pass stores that keep the contract, and catch every promise that is broken once.
+
+use std::any::Any;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use cache_core::store::conformance;
+use larder::store::{Claim, Expect, Fetched, Generation, Health, Put, RemoteStore, Token};
+use larder::{Error, ErrorKind, Result};
+use tests::map_store::MapStore;
+use tokio::task::yield_now;
+use tokio::time::Instant;
+
+#[tokio::test(start_paused = true)]
+async fn a_third_party_store_passes() {
+    conformance::remote(Arc::new(MapStore::default())).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_third_party_store_passes_on_many_threads() {
+    conformance::remote(Arc::new(MapStore::default())).await;
+}
+
+/// A promise to break.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fault {
+    LosesLastByte,
+    IgnoresCase,
+    RoundsTimeToSeconds,
+    KeepsValuesForEver,
+    ExpireFindsNothing,
+    ExpireFindsAnything,
+    ExpireForgetsTheTime,
+    PublishesWithoutLease,
+    PublishesAnyToken,
+    PublishesTwice,
+    ShowsLeases,
+    ClaimTakesValues,
+    FirstClaimWins,
+    InvalidationLeavesNames,
+    InvalidationLeavesLaterNames,
+    InvalidationLeavesScopes,
+    InvalidationLeavesLaterScopes,
+    InvalidationMovesOthers,
+    InvalidationRemovesOthers,
+    PutLeavesLease,
+    LeaseStays,
+    ExpireExtendsLease,
+    RejectIsIgnored,
+    RejectComparesAll,
+    RejectTakesAll,
+    RejectLeavesNoLease,
+    MintsEveryTime,
+    MintsTwiceForOneName,
+    ReversesGenerations,
+    RepeatsGenerations,
+    NothingIsIgnored,
+    NothingRejectsNothing,
+    UnmovedIsIgnored,
+    UnmovedStays,
+    StoringMoves,
+    ForgetsGenerationsSoon,
+    ReadsInTwoSteps,
+    ManyReadsInTwoSteps,
+    ManyIsReversed,
+    ManyIsShort,
+    PutsOnlyTheFirst,
+    PublishChecksThenActs,
+    BreaksWhenDropped,
+    Unwell,
+    Hangs,
+}
+
+/// What the suite must say of each fault.
+const FAULTS: &[(Fault, &str)] = &[
+    (Fault::LosesLastByte, "must come back byte for byte"),
+    (Fault::IgnoresCase, "answered with another's value"),
+    (Fault::RoundsTimeToSeconds, "fetch says that"),
+    (Fault::KeepsValuesForEver, "after its time to live has passed"),
+    (Fault::ExpireFindsNothing, "expire finds the value that was stored"),
+    (Fault::ExpireFindsAnything, "expire finds no value where there is none"),
+    (Fault::ExpireForgetsTheTime, "fetch says that"),
+    (Fault::PublishesWithoutLease, "a load without a lease must be refused"),
+    (Fault::PublishesAnyToken, "a token that names no lease must be refused"),
+    (Fault::PublishesTwice, "publishing takes the lease away"),
+    (Fault::ShowsLeases, "a refused value must not be stored"),
+    (Fault::ClaimTakesValues, "a claim that found a value must leave no lease"),
+    (Fault::FirstClaimWins, "a newer claim must take the lease of an older one"),
+    (Fault::InvalidationLeavesNames, "an invalidated load must be refused"),
+    (Fault::InvalidationLeavesLaterNames, "must remove every name it is given"),
+    (Fault::InvalidationLeavesScopes, "must move every scope it is given"),
+    (Fault::InvalidationLeavesLaterScopes, "must move every scope it is given"),
+    (Fault::InvalidationMovesOthers, "must move no scope that it is not given"),
+    (Fault::InvalidationRemovesOthers, "and no other name"),
+    (Fault::PutLeavesLease, "a put must take the lease of a load that runs"),
+    (Fault::LeaseStays, "a lease must expire by itself"),
+    (Fault::ExpireExtendsLease, "a lease must expire by itself"),
+    (Fault::RejectIsIgnored, "counts as absent"),
+    (Fault::RejectComparesAll, "counts as absent"),
+    (Fault::RejectTakesAll, "does not reject must be returned"),
+    (Fault::RejectLeavesNoLease, "the lease on a rejected value is a lease"),
+    (Fault::MintsEveryTime, "every reader must see the same generation"),
+    (Fault::MintsTwiceForOneName, "asked for twice must have one generation"),
+    (Fault::ReversesGenerations, "in the order in which they were asked for"),
+    (Fault::RepeatsGenerations, "a generation came back"),
+    (Fault::NothingIsIgnored, "where there is a value, it must be refused"),
+    (Fault::NothingRejectsNothing, "a rejected value must be replaced"),
+    (Fault::UnmovedIsIgnored, "must be refused once its scope has moved"),
+    (Fault::UnmovedStays, "must move the scope"),
+    (Fault::StoringMoves, "must move no scope"),
+    (Fault::ForgetsGenerationsSoon, "must live longer than its entries"),
+    (Fault::ReadsInTwoSteps, "two instants"),
+    (Fault::ManyReadsInTwoSteps, "two instants"),
+    (Fault::ManyIsReversed, "in the order of the names"),
+    (Fault::ManyIsShort, "one answer for each name"),
+    (Fault::PutsOnlyTheFirst, "answered with another's value"),
+    (Fault::PublishChecksThenActs, "two instants"),
+    (Fault::BreaksWhenDropped, "after dropped operations"),
+    (Fault::Unwell, "health failed"),
+    (Fault::Hangs, "did not end within"),
+];
+
+#[tokio::test(start_paused = true)]
+async fn every_broken_promise_is_caught() {
+    let mut wrong = Vec::new();
+    for (fault, expected) in FAULTS {
+        let store = Arc::new(Broken::new(*fault));
+        match tokio::spawn(conformance::remote(store)).await {
+            Ok(()) => wrong.push(format!("{fault:?} was not caught")),
+            Err(caught) => {
+                let text = said(caught.into_panic().as_ref());
+                if !text.contains(expected) {
+                    wrong.push(format!("{fault:?} was caught with another's words: {text}"));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+fn said(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().cloned();
+    text.or_else(|| panic.downcast_ref::<&str>().map(|&text| text.to_owned())).unwrap_or_default()
+}
+
+/// A store that keeps every promise but one.
+#[derive(Debug)]
+struct Broken {
+    store: MapStore,
+    fault: Fault,
+    notes: Mutex<Notes>,
+    entered: AtomicU64,
+}
+
+/// What a store that breaks a promise has to know to keep the others.
+#[derive(Debug, Default)]
+struct Notes {
+    /// The newest lease of each name, until it is published or deleted.
+    leases: HashMap<String, (Token, Instant)>,
+    published: Vec<(String, Token)>,
+    names: Vec<String>,
+    /// Each scope with its moves, and when it was first seen.
+    scopes: HashMap<String, (u64, Instant)>,
+    until: HashMap<String, Instant>,
+}
+
+impl Broken {
+    fn new(fault: Fault) -> Self {
+        Self { store: MapStore::default(), fault, notes: Mutex::default(), entered: AtomicU64::new(0) }
+    }
+
+    fn is(&self, fault: Fault) -> bool {
+        self.fault == fault
+    }
+
+    fn notes(&self) -> std::sync::MutexGuard<'_, Notes> {
+        self.notes.lock().unwrap()
+    }
+
+    fn name(&self, name: &str) -> String {
+        if self.is(Fault::IgnoresCase) { name.to_lowercase() } else { name.to_owned() }
+    }
+
+    async fn value(&self, name: &str) -> Option<Vec<u8>> {
+        self.store.fetch(name, &[], None).await.ok()?.value
+    }
+
+    fn see(&self, name: &str, scopes: &[String]) {
+        let mut notes = self.notes();
+        notes.names.push(name.to_owned());
+        for scope in scopes {
+            notes.scopes.entry(scope.clone()).or_insert((0, Instant::now()));
+        }
+    }
+
+    /// The claim as this store takes it: with a better one, or with none.
+    async fn claim<'a>(&self, name: &str, mut claim: Claim<'a>) -> Option<Claim<'a>> {
+        let value = self.value(name).await;
+        match (self.fault, claim.reject) {
+            (Fault::RejectIsIgnored, _) => claim.reject = None,
+            (Fault::RejectComparesAll, Some(reject)) if value.as_deref() != Some(reject) => {
+                claim.reject = None;
+            }
+            (Fault::RejectTakesAll, Some(_)) => claim.reject = Some(b""),
+            (Fault::RejectLeavesNoLease, Some(reject))
+                if value.as_ref().is_some_and(|v| v.starts_with(reject)) =>
+            {
+                self.store.invalidate(&[name.to_owned()], &[]).await.ok()?;
+                return None;
+            }
+            (Fault::FirstClaimWins, _) => {
+                claim.token = self.notes().leases.get(name).map_or(claim.token, |(token, _)| *token);
+            }
+            (Fault::LeaseStays, _) => claim.lease *= 1000,
+            _ => {}
+        }
+        if value.is_none_or(|value| claim.reject.is_some_and(|reject| value.starts_with(reject))) {
+            self.notes().leases.insert(name.to_owned(), (claim.token, Instant::now() + claim.lease));
+        }
+        Some(claim)
+    }
+
+    async fn read(&self, name: &str, scopes: &[String], claim: Option<Claim<'_>>) -> Result<Fetched> {
+        let mut found = match self.fault {
+            Fault::ReadsInTwoSteps => {
+                let first = self.store.fetch(name, &[], claim).await?;
+                yield_now().await;
+                Fetched { generations: self.store.fetch(name, scopes, None).await?.generations, ..first }
+            }
+            Fault::ClaimTakesValues if claim.is_some() => {
+                let first = self.store.fetch(name, scopes, None).await?;
+                let claim = claim.map(|claim| Claim { reject: Some(b""), ..claim });
+                self.store.fetch(name, scopes, claim).await?;
+                first
+            }
+            _ => self.store.fetch(name, scopes, claim).await?,
+        };
+        let notes = self.notes();
+        if let (Fault::KeepsValuesForEver, Some(until)) = (self.fault, notes.until.get(name)) {
+            found.ttl = until.saturating_duration_since(Instant::now());
+        }
+        if let (Fault::ShowsLeases, None, None, Some(lease)) =
+            (self.fault, &found.value, claim, notes.leases.get(name))
+        {
+            found.value = Some(lease.0.0.to_vec());
+        }
+        if self.is(Fault::LosesLastByte) {
+            found.value.as_mut().map(Vec::pop);
+        }
+        self.falsify(scopes, &mut found.generations, &notes);
+        Ok(found)
+    }
+
+    fn falsify(&self, scopes: &[String], generations: &mut [Generation], notes: &Notes) {
+        match self.fault {
+            Fault::ReversesGenerations => generations.reverse(),
+            Fault::MintsEveryTime => {
+                let drawn = self.entered.fetch_add(1, Ordering::Relaxed);
+                for generation in generations {
+                    generation.0[0] ^= drawn.to_le_bytes()[0];
+                }
+            }
+            Fault::MintsTwiceForOneName => {
+                for place in 1..generations.len() {
+                    if scopes[..place].contains(&scopes[place]) {
+                        generations[place].0[0] ^= 1;
+                    }
+                }
+            }
+            Fault::RepeatsGenerations => {
+                for (generation, scope) in generations.iter_mut().zip(scopes) {
+                    let moves = notes.scopes.get(scope).map_or(0, |(moves, _)| *moves);
+                    generation.0 = (moves % 100).to_le_bytes();
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// A time to live as this store takes it.
+    fn ttl(&self, name: &str, ttl: Duration) -> Duration {
+        self.notes().until.insert(name.to_owned(), Instant::now() + ttl);
+        match self.fault {
+            Fault::RoundsTimeToSeconds => Duration::from_secs(ttl.as_secs() + 1),
+            Fault::KeepsValuesForEver => ttl * 1000,
+            _ => ttl,
+        }
+    }
+
+    /// Whether this store takes the lease of `token` for held, where the other would not.
+    async fn takes(&self, name: &str, token: Token) -> bool {
+        let lease = self.notes().leases.get(name).copied();
+        match self.fault {
+            Fault::PublishesWithoutLease => true,
+            Fault::PublishesAnyToken => lease.is_some() && self.value(name).await.is_none(),
+            Fault::PublishesTwice => self.notes().published.contains(&(name.to_owned(), token)),
+            Fault::PutLeavesLease => lease.is_some_and(|(held, _)| held == token),
+            Fault::PublishChecksThenActs => {
+                yield_now().await;
+                lease.is_some_and(|(held, until)| held == token && until > Instant::now())
+            }
+            _ => false,
+        }
+    }
+}
+
+#[async_trait]
+impl RemoteStore for Broken {
+    async fn fetch(&self, name: &str, scopes: &[String], claim: Option<Claim<'_>>) -> Result<Fetched> {
+        if self.is(Fault::Hangs) && claim.is_some() {
+            std::future::pending::<()>().await;
+        }
+        if self.is(Fault::BreaksWhenDropped) && self.entered.load(Ordering::Relaxed) > 40 {
+            return Err(Error::new(ErrorKind::Unavailable, "after dropped operations"));
+        }
+        let name = &self.name(name);
+        self.see(name, scopes);
+        if self.is(Fault::ForgetsGenerationsSoon) {
+            let old = |scope: &&String| {
+                let mut notes = self.notes();
+                let seen = notes.scopes.get_mut(*scope).map(|(_, seen)| seen);
+                seen.is_some_and(|seen| {
+                    let old = seen.elapsed() > Duration::from_millis(60);
+                    if old {
+                        *seen = Instant::now();
+                    }
+                    old
+                })
+            };
+            let old: Vec<String> = scopes.iter().filter(old).cloned().collect();
+            self.store.invalidate(&[], &old).await?;
+        }
+        let claim = match claim {
+            Some(claim) => self.claim(name, claim).await,
+            None => None,
+        };
+        self.read(name, scopes, claim).await
+    }
+
+    async fn fetch_many(&self, names: &[(String, Vec<String>)]) -> Result<Vec<Fetched>> {
+        let mut found = Vec::new();
+        for (name, scopes) in names {
+            let name = &self.name(name);
+            self.see(name, scopes);
+            let first = self.read(name, scopes, None).await?;
+            if self.is(Fault::ManyReadsInTwoSteps) {
+                yield_now().await;
+            }
+            let second = self.read(name, scopes, None).await?;
+            found.push(if self.is(Fault::ManyReadsInTwoSteps) {
+                Fetched { generations: second.generations, ..first }
+            } else {
+                second
+            });
+        }
+        match self.fault {
+            Fault::ManyIsReversed => found.reverse(),
+            Fault::ManyIsShort => drop(found.pop()),
+            _ => {}
+        }
+        Ok(found)
+    }
+
+    async fn publish(&self, put: Put<'_>, expect: Expect<'_>) -> Result<bool> {
+        let name = &self.name(put.name);
+        let put = Put { name, ttl: self.ttl(name, put.ttl), ..put };
+        if !matches!(expect, Expect::Lease(_)) {
+            self.notes().leases.remove(name);
+        }
+        let token = match (expect, self.fault) {
+            (Expect::Lease(token), _) => token,
+            (Expect::Nothing { .. }, Fault::NothingIsIgnored) => {
+                return self.store.put_many(&[put]).await.map(|()| true);
+            }
+            (Expect::Unmoved(scope, _), Fault::UnmovedIsIgnored) => {
+                self.store.invalidate(&[], &[scope.to_owned()]).await?;
+                return self.store.put_many(&[put]).await.map(|()| true);
+            }
+            (Expect::Nothing { reject: Some(_) }, Fault::NothingRejectsNothing) => {
+                return self.store.publish(put, Expect::Nothing { reject: None }).await;
+            }
+            (Expect::Unmoved(scope, generation), Fault::UnmovedStays) => {
+                let now = self.store.fetch(name, &[scope.to_owned()], None).await?.generations;
+                if now != [generation] {
+                    return Ok(false);
+                }
+                return self.store.put_many(&[put]).await.map(|()| true);
+            }
+            _ => return self.store.publish(put, expect).await,
+        };
+        let published = if self.takes(name, token).await {
+            self.store.put_many(&[put]).await?;
+            true
+        } else if self.is(Fault::PublishChecksThenActs) {
+            false
+        } else {
+            self.store.publish(put, expect).await?
+        };
+        if published {
+            let mut notes = self.notes();
+            notes.leases.remove(name);
+            notes.published.push((name.clone(), token));
+        }
+        if self.is(Fault::StoringMoves) {
+            self.store.invalidate(&[], put.scopes).await?;
+        }
+        Ok(published)
+    }
+
+    async fn put_many(&self, puts: &[Put<'_>]) -> Result<()> {
+        let kept = if self.is(Fault::PutsOnlyTheFirst) { puts.len().min(1) } else { puts.len() };
+        for put in &puts[..kept] {
+            let name = &self.name(put.name);
+            self.see(name, &[]);
+            if !self.is(Fault::PutLeavesLease) {
+                self.notes().leases.remove(name);
+            }
+            self.store.put_many(&[Put { name, ttl: self.ttl(name, put.ttl), ..*put }]).await?;
+        }
+        Ok(())
+    }
+
+    async fn invalidate(&self, names: &[String], scopes: &[String]) -> Result<()> {
+        let mut names: Vec<String> = names.iter().map(|name| self.name(name)).collect();
+        let mut scopes = scopes.to_vec();
+        {
+            let mut notes = self.notes();
+            for name in &names {
+                notes.leases.remove(name);
+            }
+            for scope in &scopes {
+                notes.scopes.entry(scope.clone()).or_insert((0, Instant::now())).0 += 1;
+            }
+            match self.fault {
+                Fault::InvalidationLeavesNames => names.clear(),
+                Fault::InvalidationLeavesLaterNames => names.truncate(1),
+                Fault::InvalidationLeavesScopes => scopes.clear(),
+                Fault::InvalidationLeavesLaterScopes => scopes.truncate(1),
+                Fault::InvalidationMovesOthers => scopes.extend(notes.scopes.keys().cloned()),
+                Fault::InvalidationRemovesOthers => names.extend(notes.names.iter().cloned()),
+                _ => {}
+            }
+        }
+        self.store.invalidate(&names, &scopes).await
+    }
+
+    async fn expire(&self, name: &str, ttl: Duration) -> Result<bool> {
+        let name = &self.name(name);
+        if self.is(Fault::BreaksWhenDropped) {
+            self.entered.fetch_add(1, Ordering::Relaxed);
+            yield_now().await;
+            self.entered.fetch_sub(1, Ordering::Relaxed);
+        }
+        let lease = self.notes().leases.get(name).copied();
+        match (self.fault, lease) {
+            (Fault::ExpireFindsNothing, _) => return Ok(false),
+            (Fault::ExpireForgetsTheTime, _) => return Ok(self.value(name).await.is_some()),
+            (Fault::ExpireFindsAnything, _) => {
+                self.store.expire(name, ttl).await?;
+                return Ok(true);
+            }
+            (Fault::ExpireExtendsLease, Some((token, _))) => {
+                let claim = Claim { token, lease: ttl, reject: None };
+                self.store.fetch(name, &[], Some(claim)).await?;
+            }
+            _ => {}
+        }
+        self.store.expire(name, ttl).await
+    }
+
+    async fn health(&self) -> Result<Health> {
+        if self.is(Fault::Unwell) {
+            return Err(Error::new(ErrorKind::Unavailable, "not well"));
+        }
+        self.store.health().await
+    }
+}

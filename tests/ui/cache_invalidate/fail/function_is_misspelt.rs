@@ -1,0 +1,13 @@
+use larder::cache_invalidate;
+
+#[larder::cached(key = "user:<id>")]
+async fn get_user(id: u64) -> u64 {
+    id
+}
+
+#[cache_invalidate(get_usr(id))]
+async fn save(id: u64) -> u64 {
+    id
+}
+
+fn main() {}

@@ -1,0 +1,6 @@
+use larder::cache_invalidate;
+
+#[cache_invalidate("user:<id>")]
+struct User;
+
+fn main() {}

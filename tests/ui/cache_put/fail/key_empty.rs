@@ -1,0 +1,8 @@
+use larder::cache_put;
+
+#[cache_put(key = "")]
+async fn save(id: u64) -> u64 {
+    id
+}
+
+fn main() {}

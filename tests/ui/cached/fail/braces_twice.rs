@@ -1,0 +1,8 @@
+use larder::cached;
+
+#[cached(key = "user:{id}:{page}")]
+async fn get_user(id: u64, page: u64) -> u64 {
+    id + page
+}
+
+fn main() {}

@@ -1,0 +1,10 @@
+mod users {
+    #[larder::cached(key = "user:<id>")]
+    async fn get_user(id: u64) -> u64 {
+        id
+    }
+}
+
+fn main() {
+    users::get_user::key(1);
+}

@@ -1,0 +1,10 @@
+use std::collections::HashMap;
+
+use larder::cached;
+
+#[cached(key = "user:<id>", each(id in ids), ttl = 5, stale = 5)]
+async fn get_users(ids: &[u64]) -> HashMap<u64, u64> {
+    ids.iter().map(|id| (*id, *id)).collect()
+}
+
+fn main() {}

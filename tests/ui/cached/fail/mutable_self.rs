@@ -1,0 +1,15 @@
+use larder::cached;
+
+struct Repo {
+    tenant: u64,
+}
+
+impl Repo {
+    #[cached(key = "user:<id>", skip(self))]
+    async fn load(&mut self, id: u64) -> u64 {
+        self.tenant += id;
+        id
+    }
+}
+
+fn main() {}

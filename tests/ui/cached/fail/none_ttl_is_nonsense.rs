@@ -1,0 +1,8 @@
+use larder::cached;
+
+#[cached(key = "user:<id>", none_ttl = "never")]
+async fn get_user(id: u64) -> Option<u64> {
+    Some(id)
+}
+
+fn main() {}

@@ -1,0 +1,6 @@
+use larder::cached;
+
+#[cached(key = "user:<id>")]
+struct User;
+
+fn main() {}

@@ -1,0 +1,6 @@
+use larder::cached;
+
+#[cached(key = "user:<id>")]
+trait Store {}
+
+fn main() {}

@@ -1,0 +1,6 @@
+use larder::cached;
+
+#[cached(key = "user:<id>")]
+type User = u64;
+
+fn main() {}

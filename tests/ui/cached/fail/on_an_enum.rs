@@ -1,0 +1,6 @@
+use larder::cached;
+
+#[cached(key = "user:<id>")]
+enum User {}
+
+fn main() {}

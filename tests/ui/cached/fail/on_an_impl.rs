@@ -1,0 +1,8 @@
+use larder::cached;
+
+struct User;
+
+#[cached(key = "user:<id>")]
+impl User {}
+
+fn main() {}

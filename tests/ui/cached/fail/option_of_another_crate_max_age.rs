@@ -1,0 +1,8 @@
+use larder::cached;
+
+#[cached(key = "user:<id>", max_age = 300)]
+async fn get_user(id: u64) -> u64 {
+    id
+}
+
+fn main() {}

@@ -1,0 +1,10 @@
+use larder::cached;
+
+const TTL: u64 = 300;
+
+#[cached(key = "user:<id>", ttl = TTL)]
+async fn get_user(id: u64) -> u64 {
+    id
+}
+
+fn main() {}

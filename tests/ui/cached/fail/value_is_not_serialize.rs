@@ -1,0 +1,11 @@
+use larder::cached;
+
+#[derive(Clone)]
+struct User;
+
+#[cached(key = "user:<id>")]
+async fn get_user(id: u64) -> Result<User, String> {
+    Err(id.to_string())
+}
+
+fn main() {}

@@ -1,0 +1,7 @@
+use larder::KeyPart;
+
+#[derive(KeyPart)]
+#[derive(KeyPart)]
+struct Id(u64);
+
+fn main() {}

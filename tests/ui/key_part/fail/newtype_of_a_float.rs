@@ -1,0 +1,6 @@
+use larder::KeyPart;
+
+#[derive(KeyPart)]
+struct Meters(f32);
+
+fn main() {}

@@ -1,0 +1,6 @@
+use larder::KeyPart;
+
+#[derive(KeyPart)]
+fn id() {}
+
+fn main() {}

@@ -1,0 +1,9 @@
+use larder::KeyPart;
+
+#[derive(KeyPart)]
+union Id {
+    number: u64,
+    text: u32,
+}
+
+fn main() {}
