@@ -56,7 +56,6 @@ pub(super) async fn a_fetch_sees_one_instant(subject: &Subject) {
         let (store, name, scope, over) =
             (Arc::clone(&subject.store), name.clone(), scope.clone(), Arc::clone(&over));
         async move {
-            let mut published = 0;
             while !over.load(Ordering::Acquire) {
                 let mine = token();
                 let claim = Claim { token: mine, lease: LONG, reject: None };
@@ -66,13 +65,10 @@ pub(super) async fn a_fetch_sees_one_instant(subject: &Subject) {
                 {
                     let Generation(value) = found.generations[0];
                     let put = Put { name: &name, scopes: &scope, value: &value, ttl: LONG };
-                    published += u64::from(
-                        store.publish(put, Expect::Lease(mine)).await.is_ok_and(|published| published),
-                    );
+                    let _ = store.publish(put, Expect::Lease(mine)).await;
                 }
                 tokio::task::yield_now().await;
             }
-            published
         }
     });
     others.spawn({
@@ -89,31 +85,32 @@ pub(super) async fn a_fetch_sees_one_instant(subject: &Subject) {
                     tokio::task::yield_now().await;
                 }
             }
-            0
         }
     });
-    let mut seen = 0;
-    for round in 0..5_000 {
-        let found = if round % 2 == 0 {
-            subject.fetch(&name, &scope, None).await
-        } else {
-            subject.fetch_many(&[(name.clone(), scope.to_vec())]).await.remove(0)
-        };
-        if let Some(value) = found.value {
-            seen += 1;
-            assert_eq!(
-                value, found.generations[0].0,
-                "a fetch returned a value beside a generation that replaced the value's: two instants"
-            );
+    // As many rounds as it takes: how many loads fit between two invalidations is the scheduler's choice.
+    let observed = async {
+        let (mut round, mut seen) = (0, 0);
+        while round < 500 || seen < 100 {
+            let found = if round % 2 == 0 {
+                subject.fetch(&name, &scope, None).await
+            } else {
+                subject.fetch_many(&[(name.clone(), scope.to_vec())]).await.remove(0)
+            };
+            if let Some(value) = found.value {
+                seen += 1;
+                assert_eq!(
+                    value, found.generations[0].0,
+                    "a fetch returned a value beside a generation that replaced the value's: two instants"
+                );
+            }
+            round += 1;
+            tokio::task::yield_now().await;
         }
-        if round >= 500 && seen >= 200 {
-            break;
-        }
-        tokio::task::yield_now().await;
-    }
+        Ok(())
+    };
+    subject.done("publishing loads between invalidations", observed).await;
     over.store(true, Ordering::Release);
-    let ended = subject.done("loads and invalidations", async { Ok(others.join_all().await) }).await;
-    assert!(seen > 0 && ended.into_iter().sum::<u64>() > 0, "loads must be published between invalidations");
+    subject.done("loads and invalidations", async { Ok(others.join_all().await) }).await;
 }
 
 pub(super) async fn of_many_claims_at_once_one_is_published(subject: &Subject) {
