@@ -10,7 +10,7 @@ use proptest::prelude::*;
 fn tricky() -> impl Strategy<Value = String> {
     let piece = prop::sample::select(vec![
         "", "a", "b", ":", "*", "%", "%3A", "3A", "<none>", "<empty>", "<unit>", "(", ")", "()", "[", "]",
-        "{", "}", "<", ">", "?", "\\", " ", "\n", "\u{0}", "\u{7f}", "é", "%~", "-", "1",
+        "{", "}", "<", ">", "?", "\\", " ", "\n", "\u{0}", "\u{7f}", "\u{85}", "é", "%~", "-", "1",
     ]);
     vec(piece, 0..4).prop_map(|pieces| pieces.concat())
 }

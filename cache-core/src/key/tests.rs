@@ -14,6 +14,7 @@ fn values_escape_what_has_a_meaning() {
     assert_eq!(text("é ü"), "é%20ü");
     assert_eq!(text(r"<>{}[]()\?"), "%3C%3E%7B%7D%5B%5D%28%29%5C%3F");
     assert_eq!(text("\n\u{7f}"), "%0A%7F");
+    assert_eq!(text("\u{80}\u{9b}\u{a0}\u{15b}"), "%C2%80%C2%9B\u{a0}\u{15b}");
     assert_eq!(text(':'), "%3A");
     assert_eq!(text("::1".parse::<std::net::Ipv6Addr>().unwrap()), "%3A%3A1");
 }

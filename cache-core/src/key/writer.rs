@@ -58,7 +58,7 @@ impl KeyWriter {
         let bytes = value.as_bytes();
         let mut clean = 0;
         for (at, &byte) in bytes.iter().enumerate() {
-            if is_reserved(byte) {
+            if is_reserved(byte) || is_late_control(bytes, at) {
                 self.push(&bytes[clean..at]);
                 self.push(&[b'%', HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
                 clean = at + 1;
@@ -151,8 +151,19 @@ impl Default for KeyWriter {
 
 const HEX: &[u8; 16] = b"0123456789ABCDEF";
 
+/// Whether the byte at `at` is one of the two of a control character from U+0080 to U+009F. A terminal obeys those
+/// like the early ones: U+009B is the start of a command.
+fn is_late_control(bytes: &[u8], at: usize) -> bool {
+    const LEAD: u8 = 0xC2;
+    match bytes[at] {
+        LEAD => matches!(bytes.get(at + 1), Some(0x80..=0x9F)),
+        0x80..=0x9F => at > 0 && bytes[at - 1] == LEAD,
+        _ => false,
+    }
+}
+
 /// Whether a value must escape `byte`: it has a meaning in a key, a pattern or a terminal.
-/// Bytes above 127 are parts of longer characters and pass.
+/// Bytes above 127 are parts of longer characters.
 fn is_reserved(byte: u8) -> bool {
     matches!(
         byte,
