@@ -9,6 +9,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest_state_machine::{ReferenceStateMachine, StateMachineTest, prop_state_machine};
+use tests::fuzzed::matches;
 use tokio::runtime::{Builder, Runtime};
 
 /// Some have a meaning as a pattern, which they must not have as a key.
@@ -117,7 +118,7 @@ impl Model {
         match *target {
             Target::Key(key) => drop(self.kept.remove(key)),
             Target::Pattern(pattern) => {
-                self.kept.retain(|key, _| !matches(pattern.as_bytes(), key.as_bytes()));
+                self.kept.retain(|key, _| !matches(pattern, key));
             }
             Target::Tag(tag) => {
                 let mut moved = vec![tag];
@@ -200,16 +201,6 @@ impl Model {
                 Answer::Nothing
             }
         }
-    }
-}
-
-/// Whether `*` in `pattern` can stand for runs of bytes that make it `text`, tried one by one.
-fn matches(pattern: &[u8], text: &[u8]) -> bool {
-    match (pattern, text) {
-        ([], []) => true,
-        ([b'*', rest @ ..], _) => (0..=text.len()).any(|run| matches(rest, &text[run..])),
-        ([first, pattern @ ..], [byte, text @ ..]) => first == byte && matches(pattern, text),
-        _ => false,
     }
 }
 
