@@ -1,9 +1,10 @@
 //! What a cache counts, and how it counts without readers getting in each other's way.
 
-use std::cell::Cell;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+
+use parking_lot::Mutex;
 
 /// What a cache has done since it was built.
 ///
@@ -105,24 +106,33 @@ impl Counters {
     }
 }
 
-/// How many cells a counter is spread over; threads beyond that share.
-const STRIPES: usize = 8;
+/// Threads that have a cell of every counter to themselves: they add to it without a locked instruction.
+const OWNED: usize = 16;
+/// Cells that all further threads share.
+const SHARED: usize = 8;
 
 /// A count that threads add to without touching each other's cache lines.
 #[derive(Default)]
 pub(crate) struct Counter {
-    stripes: [Stripe; STRIPES],
+    cells: [Cell; OWNED + SHARED],
 }
 
 /// One cell, alone on its pair of cache lines.
 #[derive(Default)]
 #[repr(align(128))]
-struct Stripe(AtomicU64);
+struct Cell(AtomicU64);
 
 impl Counter {
     #[inline]
     pub(crate) fn add(&self, amount: u64) {
-        self.stripes[stripe()].0.fetch_add(amount, Ordering::Relaxed);
+        let place = place();
+        let Some(Cell(count)) = self.cells.get(place) else { return };
+        if place < OWNED {
+            // Nobody else writes here.
+            count.store(count.load(Ordering::Relaxed) + amount, Ordering::Relaxed);
+        } else {
+            count.fetch_add(amount, Ordering::Relaxed);
+        }
     }
 
     #[inline]
@@ -131,7 +141,7 @@ impl Counter {
     }
 
     pub(crate) fn get(&self) -> u64 {
-        self.stripes.iter().map(|stripe| stripe.0.load(Ordering::Relaxed)).sum()
+        self.cells.iter().map(|Cell(count)| count.load(Ordering::Relaxed)).sum()
     }
 }
 
@@ -141,19 +151,58 @@ impl fmt::Debug for Counter {
     }
 }
 
-/// The cell of this thread: threads take turns as they first count something.
-#[inline]
-fn stripe() -> usize {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    thread_local! {
-        static STRIPE: Cell<usize> = const { Cell::new(usize::MAX) };
-    }
-    STRIPE.with(|stripe| {
-        if stripe.get() == usize::MAX {
-            stripe.set(NEXT.fetch_add(1, Ordering::Relaxed));
+thread_local! {
+    /// The place of this thread's cell in every counter; beyond all of them before its first count.
+    static PLACE: std::cell::Cell<usize> = const { std::cell::Cell::new(usize::MAX) };
+    /// Gives the place back when the thread ends.
+    static TENANCY: Tenancy = Tenancy::begin();
+}
+
+/// The owned places that are free, and how many threads have come too late for one.
+static PLACES: Mutex<Places> = Mutex::new(Places { begun: 0, vacated: Vec::new() });
+
+struct Places {
+    begun: usize,
+    vacated: Vec<usize>,
+}
+
+/// The right of a thread to the place it has.
+struct Tenancy(usize);
+
+impl Tenancy {
+    fn begin() -> Self {
+        let mut places = PLACES.lock();
+        if let Some(vacated) = places.vacated.pop() {
+            return Self(vacated);
         }
-        stripe.get() % STRIPES
-    })
+        let begun = places.begun;
+        places.begun += 1;
+        Self(if begun < OWNED { begun } else { OWNED + begun % SHARED })
+    }
+}
+
+impl Drop for Tenancy {
+    fn drop(&mut self) {
+        if self.0 < OWNED {
+            // What this thread still counts while it ends must not disturb the next owner.
+            PLACE.set(OWNED);
+            PLACES.lock().vacated.push(self.0);
+        }
+    }
+}
+
+/// The place of this thread's cell.
+#[inline]
+fn place() -> usize {
+    let place = PLACE.get();
+    if place == usize::MAX { settle() } else { place }
+}
+
+#[cold]
+fn settle() -> usize {
+    let place = TENANCY.try_with(|tenancy| tenancy.0).unwrap_or(OWNED);
+    PLACE.set(place);
+    place
 }
 
 #[cfg(test)]
@@ -163,12 +212,34 @@ mod tests {
     #[test]
     fn counts_from_many_threads_add_up() {
         let counter = Counter::default();
-        std::thread::scope(|scope| {
-            for _ in 0..12 {
-                scope.spawn(|| (0..1000).for_each(|_| counter.increment()));
-            }
+        // Twice as many as have cells of their own, twice: the second half takes over places of the first.
+        for _ in 0..2 {
+            std::thread::scope(|scope| {
+                for _ in 0..2 * OWNED {
+                    scope.spawn(|| (0..1000).for_each(|_| counter.increment()));
+                }
+            });
+        }
+        assert_eq!(counter.get(), 4 * OWNED as u64 * 1000);
+    }
+
+    #[test]
+    fn threads_that_run_at_once_own_different_cells() {
+        let ready = std::sync::Barrier::new(OWNED + 4);
+        let places: Vec<usize> = std::thread::scope(|scope| {
+            let place = || {
+                let place = place();
+                ready.wait();
+                place
+            };
+            let threads: Vec<_> = (0..OWNED + 4).map(|_| scope.spawn(place)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
         });
-        assert_eq!(counter.get(), 12_000);
+        let mut owned: Vec<_> = places.into_iter().filter(|place| *place < OWNED).collect();
+        let taken = owned.len();
+        owned.sort_unstable();
+        owned.dedup();
+        assert_eq!(owned.len(), taken, "a cell has one owner");
     }
 
     #[test]

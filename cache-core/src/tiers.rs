@@ -120,6 +120,14 @@ impl Settings {
         if self.remote.is_some() { self.load_limit.min(self.max_staleness) } else { self.load_limit }
     }
 
+    /// The time by which a hit tells whether its entry is fresh.
+    ///
+    /// Beside a remote store that is what other processes were promised, so it is exact.
+    #[inline]
+    fn time_of_hits(&self) -> Moment {
+        if self.remote.is_some() { clock::now() } else { clock::coarse() }
+    }
+
     /// Until when this process trusts a value that is known as of `began`, if it stays fresh for `ttl`.
     ///
     /// Beside a remote store other processes can invalidate it unheard, so not for longer than Δ.
@@ -153,7 +161,7 @@ impl Inner {
             if !(self.scopes.is_current(entry.stamp(), key) || is_planted(Fault::HitUnasked)) {
                 return;
             }
-            if clock::now() >= entry.fresh_until() {
+            if self.settings.time_of_hits() >= entry.fresh_until() {
                 if entry.expire() {
                     self.counters.expirations.increment();
                 }

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use arrayvec::ArrayVec;
+
 /// Bytes kept without allocating: the length of nearly every key.
 const INLINE: usize = 120;
 
@@ -33,8 +35,8 @@ const INLINE: usize = 120;
 /// ```
 #[derive(Clone, Debug)]
 pub struct KeyWriter {
-    inline: [u8; INLINE],
-    len: usize,
+    /// Never cleared before it is written: that would cost as much as the writing.
+    inline: ArrayVec<u8, INLINE>,
     /// All of the text, from the moment it was longer than `inline`.
     spilled: Option<Vec<u8>>,
     usable: bool,
@@ -43,8 +45,9 @@ pub struct KeyWriter {
 impl KeyWriter {
     /// An empty buffer.
     #[must_use]
+    #[inline]
     pub fn new() -> Self {
-        Self { inline: [0; INLINE], len: 0, spilled: None, usable: true }
+        Self { inline: ArrayVec::new(), spilled: None, usable: true }
     }
 
     /// Writes text of the template as it is.
@@ -98,15 +101,17 @@ impl KeyWriter {
     }
 
     /// Whether every value could be written.
+    #[inline]
     pub(crate) fn is_usable(&self) -> bool {
         self.usable
     }
 
     /// The text so far.
     #[must_use]
+    #[inline]
     pub fn as_bytes(&self) -> &[u8] {
         match &self.spilled {
-            None => &self.inline[..self.len],
+            None => &self.inline,
             Some(text) => text,
         }
     }
@@ -114,27 +119,21 @@ impl KeyWriter {
     /// Writes bytes that are valid in place: text, or ASCII.
     #[inline]
     pub(super) fn push(&mut self, bytes: &[u8]) {
-        let end = self.len + bytes.len();
-        match self.inline.get_mut(self.len..end) {
-            Some(room) if self.spilled.is_none() => {
-                room.copy_from_slice(bytes);
-                self.len = end;
-            }
-            _ => self.spill(bytes),
+        if self.spilled.is_some() || self.inline.try_extend_from_slice(bytes).is_err() {
+            self.spill(bytes);
         }
     }
 
     #[cold]
     fn spill(&mut self, bytes: &[u8]) {
-        let inline = &self.inline[..self.len];
-        self.spilled.get_or_insert_with(|| inline.to_vec()).extend_from_slice(bytes);
+        self.spilled.get_or_insert_with(|| self.inline.to_vec()).extend_from_slice(bytes);
     }
 
     /// Puts everything written since `start` in parentheses.
     pub(super) fn wrap_from(&mut self, start: usize) {
         let inner = self.as_bytes()[start..].to_vec();
         match &mut self.spilled {
-            None => self.len = start,
+            None => self.inline.truncate(start),
             Some(text) => text.truncate(start),
         }
         self.push(b"(");
