@@ -7,8 +7,8 @@ mod stores;
 pub use cache_core::testing;
 pub use cache_core::{
     AlreadyInstalled, Any, AsCache, Backend, Batch, Cache, CacheBuilder, Codec, Config, Declared, Error,
-    ErrorKind, Findings, Key, KeyPart, KeyWriter, Named, Pattern, RedisAddress, Result, Scope, Stats, Tag,
-    Ticket, Value, check, keys, store, tag,
+    ErrorKind, Findings, Health, Key, KeyPart, KeyWriter, Named, Pattern, RedisAddress, RemoteHealth, Result,
+    Scope, Stats, Tag, Ticket, Value, check, keys, store, tag,
 };
 pub use cache_macros::{KeyPart, cache_invalidate, cache_put, cached};
 #[cfg(feature = "memory")]

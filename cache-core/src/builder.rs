@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::cache::Cache;
 use crate::codec::Codec;
+use crate::guard::Guard;
 use crate::store::{LocalStore, RemoteStore};
 
 /// What a cache is made of. Fixed once it is built.
@@ -12,7 +13,7 @@ use crate::store::{LocalStore, RemoteStore};
 pub(crate) struct Settings {
     pub(crate) namespace: Box<str>,
     pub(crate) local: Option<Box<dyn LocalStore>>,
-    pub(crate) remote: Option<Arc<dyn RemoteStore>>,
+    pub(crate) remote: Option<Guard>,
     pub(crate) default_ttl: Duration,
     pub(crate) jitter: f64,
     pub(crate) max_staleness: Duration,
@@ -28,6 +29,7 @@ pub(crate) struct Settings {
 #[must_use = "a builder does nothing until `build`"]
 pub struct CacheBuilder {
     settings: Settings,
+    remote: Option<Arc<dyn RemoteStore>>,
 }
 
 impl CacheBuilder {
@@ -44,6 +46,7 @@ impl CacheBuilder {
                 codec: Codec::default(),
                 enabled: true,
             },
+            remote: None,
         }
     }
 
@@ -61,7 +64,7 @@ impl CacheBuilder {
 
     /// Shares values with other processes.
     pub fn remote(mut self, store: impl RemoteStore) -> Self {
-        self.settings.remote = Some(Arc::new(store));
+        self.remote = Some(Arc::new(store));
         self
     }
 
@@ -106,6 +109,8 @@ impl CacheBuilder {
     /// The cache. Contacts nobody.
     #[must_use]
     pub fn build(self) -> Cache {
-        Cache::new(self.settings)
+        let Self { mut settings, remote } = self;
+        settings.remote = remote.map(|store| Guard::new(store, &settings.namespace));
+        Cache::new(settings)
     }
 }

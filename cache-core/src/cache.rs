@@ -20,6 +20,7 @@ use crate::entry::Entry;
 use crate::error::{Error, ErrorKind, Result};
 use crate::flight::Flights;
 use crate::global::{self, AlreadyInstalled, AsCache, Global, Named};
+use crate::health::{Health, RemoteHealth};
 use crate::invalidate::{Debts, Ticket};
 use crate::key::Key;
 use crate::sabotage::{Fault, is_planted};
@@ -27,7 +28,7 @@ use crate::scope::{Scope, Scopes};
 use crate::shape::{Okay, Single};
 use crate::site::Site;
 use crate::stats::{Counters, Stats};
-use crate::store::Health;
+use crate::store::RemoteStore as _;
 use crate::tag::{Dependencies, Tag};
 use crate::tiers::{AsOf, Found, Wanted};
 
@@ -130,20 +131,41 @@ impl Cache {
     #[must_use]
     pub fn stats(&self) -> Stats {
         let usage = self.inner.settings.local.as_ref().map(|local| local.usage()).unwrap_or_default();
-        Stats {
+        let mut stats = Stats {
             entries: usage.entries,
             bytes: usage.bytes,
             evictions: usage.evictions,
             ..self.inner.counters.snapshot()
+        };
+        if let Some(remote) = &self.inner.settings.remote {
+            remote.count_into(&mut stats);
         }
+        stats
     }
 
-    /// Asks the remote store how it is; nothing if there is none.
-    pub async fn health(&self) -> Result<Option<Health>> {
-        match &self.inner.settings.remote {
-            Some(remote) => self.inner.observe(remote.health().await).map(Some),
-            None => Ok(None),
-        }
+    /// How the cache and its remote store are. The store is asked, within its deadline.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # async fn report(cache: &cache_core::Cache) {
+    /// let health = cache.health().await;
+    /// if let Some(Err(error)) = health.remote.as_ref().map(|remote| &remote.server) {
+    ///     println!("values are not shared at the moment: {error}");
+    /// }
+    /// # }
+    /// ```
+    pub async fn health(&self) -> Health {
+        let remote = match &self.inner.settings.remote {
+            Some(remote) => Some(RemoteHealth {
+                server: remote.health().await,
+                left_alone: remote.is_open(),
+                in_flight: remote.in_flight(),
+                owed_invalidations: self.owed_invalidations(),
+            }),
+            None => None,
+        };
+        Health { enabled: self.is_enabled(), remote }
     }
 
     /// Invalidations that the remote store could not be told of yet.
@@ -431,7 +453,7 @@ impl Inner {
             if !matches!(self.fetch(key, ANY, &as_of, None, false).await?, Found::Value(..)) {
                 return Ok(false);
             }
-            let there = self.observe(remote.expire(&self.settings.name_of(key), ttl).await)?;
+            let there = remote.expire(&self.settings.name_of(key), ttl).await?;
             // The near copy is fetched anew: it must not outlive the remote one.
             if let Some(local) = &self.settings.local {
                 local.remove(key.borrow());

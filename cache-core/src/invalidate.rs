@@ -4,12 +4,12 @@
 //! from that store nor writes to it.
 
 use std::fmt;
-use std::sync::Arc;
 
 use crate::builder::Settings;
 use crate::cache::{Cache, Inner};
 use crate::error::Result;
 use crate::global::AsCache;
+use crate::guard::Guard;
 use crate::key::{Key, KeyWriter};
 use crate::pattern::{Pattern, Reach};
 use crate::sabotage::{Fault, is_planted};
@@ -180,16 +180,17 @@ impl Inner {
         self.move_locally(scopes);
     }
 
-    async fn move_remotely(&self, remote: &Arc<dyn RemoteStore>, scopes: &[Scope]) -> Result<()> {
+    async fn move_remotely(&self, remote: &Guard, scopes: &[Scope]) -> Result<()> {
         let (names, generations) = self.settings.remote_targets(scopes);
-        self.observe(remote.invalidate(&names, &generations).await)
+        remote.invalidate(&names, &generations).await
     }
 
     /// Pays the debts to the remote store, in order. Until that is done it must not be used.
-    pub(crate) async fn settle(&self, remote: &Arc<dyn RemoteStore>) -> Result<()> {
+    pub(crate) async fn settle(&self, remote: &Guard) -> Result<()> {
         if !self.debts.any.load(Ordering::Acquire) {
             return Ok(());
         }
+        remote.ready()?;
         let _one_at_a_time = self.debts.paying.lock().await;
         let mut owed = Owed { debts: &self.debts, scopes: std::mem::take(&mut *self.debts.owed.lock()) };
         if owed.scopes.is_empty() {

@@ -6,6 +6,7 @@
 //! A reader starts at `call` (the life of one call) and `scope` (the rule that decides what may be served).
 
 mod batch;
+mod breaker;
 mod builder;
 mod cache;
 mod call;
@@ -20,6 +21,8 @@ mod envelope;
 mod error;
 mod flight;
 mod global;
+mod guard;
+mod health;
 mod invalidate;
 mod key;
 mod overlap;
@@ -52,6 +55,7 @@ pub use context::tag;
 pub use entry::Entry;
 pub use error::{Error, ErrorKind, Result};
 pub use global::{AlreadyInstalled, AsCache, Named};
+pub use health::{Health, RemoteHealth};
 pub use invalidate::Ticket;
 pub use key::{Key, KeyPart, KeyRef, KeyWriter, MAX_KEY_LEN};
 pub use pattern::{Any, Pattern};

@@ -29,6 +29,11 @@ pub(crate) fn jitter(ttl: Duration, fraction: f64) -> Duration {
     Duration::try_from_secs_f64(ttl.as_secs_f64() * factor).unwrap_or(ttl)
 }
 
+/// Some duration up to `most`: full jitter.
+pub(crate) fn up_to(most: Duration) -> Duration {
+    jitter(most / 2, 1.0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

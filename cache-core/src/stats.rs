@@ -51,6 +51,10 @@ pub struct Stats {
     pub remote_errors: u64,
     /// Operations that the remote store did not answer in time.
     pub remote_timeouts: u64,
+    /// Operations that were not sent: the remote store was being left alone, or too many were under way.
+    pub remote_skipped: u64,
+    /// How often the remote store failed so much that it was left alone.
+    pub breaker_openings: u64,
     /// Remote entries refused because they were damaged, or of another type or version.
     pub remote_refusals: u64,
 }
@@ -78,8 +82,6 @@ pub(crate) struct Counters {
     pub(crate) stores: Counter,
     pub(crate) invalidations: Counter,
     pub(crate) expirations: Counter,
-    pub(crate) remote_errors: Counter,
-    pub(crate) remote_timeouts: Counter,
     pub(crate) remote_refusals: Counter,
 }
 
@@ -98,8 +100,6 @@ impl Counters {
             stores: self.stores.get(),
             invalidations: self.invalidations.get(),
             expirations: self.expirations.get(),
-            remote_errors: self.remote_errors.get(),
-            remote_timeouts: self.remote_timeouts.get(),
             remote_refusals: self.remote_refusals.get(),
             ..Stats::default()
         }

@@ -13,6 +13,7 @@ use crate::codec::Typed;
 use crate::entry::{Absent, Entry};
 use crate::envelope::{self, IDENTITY, Label};
 use crate::error::{Error, ErrorKind, Result};
+use crate::guard::Guard;
 use crate::key::{Key, KeyRef};
 use crate::random;
 use crate::sabotage::{Fault, is_planted};
@@ -234,8 +235,7 @@ impl Inner {
         let mut rejected = anew.then(Vec::new);
         loop {
             let claim = lease.map(|lease| Claim { token, lease, reject: rejected.as_deref() });
-            let Fetched { value, ttl, generations } =
-                self.observe(remote.fetch(&name, &scopes, claim).await)?;
+            let Fetched { value, ttl, generations } = remote.fetch(&name, &scopes, claim).await?;
             let Some(value) = value else {
                 return Ok(Found::Nothing(Claimed { token, generations, rejected: None }));
             };
@@ -263,7 +263,7 @@ impl Inner {
             .iter()
             .map(|key| (self.settings.name_of(key), self.settings.scopes_of(key, wanted.tags)))
             .collect();
-        let fetched = self.observe(remote.fetch_many(&names).await)?;
+        let fetched = remote.fetch_many(&names).await?;
         let entries =
             keys.iter().zip(as_of).zip(fetched).map(|((key, as_of), Fetched { value, ttl, generations })| {
                 self.open(key, wanted, as_of, &value?, ttl, &generations)
@@ -332,7 +332,7 @@ impl Inner {
         let value = self.seal(key, wanted, claimed, payload)?;
         let (name, scopes) = (self.settings.name_of(key), self.settings.scopes_of(key, wanted.tags));
         let put = Put { name: &name, scopes: &scopes, value: &value, ttl: stored_ttl(ttl) };
-        let stored = self.observe(remote.publish(put, expect).await)?;
+        let stored = remote.publish(put, expect).await?;
         if stored {
             self.counters.stores.increment();
         }
@@ -351,7 +351,7 @@ impl Inner {
             .iter()
             .map(|(key, _)| (self.settings.name_of(key), self.settings.scopes_of(key, wanted.tags)))
             .collect();
-        let fetched = self.observe(remote.fetch_many(&names).await)?;
+        let fetched = remote.fetch_many(&names).await?;
         let sealed = values
             .iter()
             .zip(fetched)
@@ -365,7 +365,7 @@ impl Inner {
             .zip(&sealed)
             .map(|((name, scopes), value)| Put { name, scopes, value, ttl: stored_ttl(ttl) })
             .collect();
-        self.observe(remote.put_many(&puts).await)?;
+        remote.put_many(&puts).await?;
         self.counters.stores.add(puts.len() as u64);
         Ok(())
     }
@@ -382,7 +382,7 @@ impl Inner {
     ) -> Result<bool> {
         let Some(remote) = self.remote().await? else { return Ok(false) };
         let (name, scopes) = (self.settings.name_of(key), self.settings.scopes_of(key, wanted.tags));
-        let Fetched { generations, .. } = self.observe(remote.fetch(&name, &scopes, None).await)?;
+        let Fetched { generations, .. } = remote.fetch(&name, &scopes, None).await?;
         let claimed = Claimed { token: random::token(), generations, rejected: None };
         let any = self.settings.scope_any();
         self.publish_if(key, wanted, &claimed, payload, ttl, Expect::Unmoved(&any, position)).await
@@ -392,7 +392,7 @@ impl Inner {
     pub(crate) async fn position(&self) -> Option<Generation> {
         let remote = self.remote().await.ok()??;
         let any = [self.settings.scope_any()];
-        let fetched = self.observe(remote.fetch(&any[0], &any, None).await).ok()?;
+        let fetched = remote.fetch(&any[0], &any, None).await.ok()?;
         fetched.generations.first().copied()
     }
 
@@ -415,20 +415,9 @@ impl Inner {
     /// The remote store, once this process has delivered the invalidations that it owes it.
     ///
     /// Until then nothing that the store holds can be trusted.
-    pub(crate) async fn remote(&self) -> Result<Option<&Arc<dyn RemoteStore>>> {
+    pub(crate) async fn remote(&self) -> Result<Option<&Guard>> {
         let Some(remote) = &self.settings.remote else { return Ok(None) };
         self.settle(remote).await?;
         Ok(Some(remote))
-    }
-
-    /// Counts a failure of the remote store on its way to whoever handles it.
-    pub(crate) fn observe<T>(&self, result: Result<T>) -> Result<T> {
-        result.inspect_err(|error| {
-            self.counters.remote_errors.increment();
-            if error.kind() == ErrorKind::Timeout {
-                self.counters.remote_timeouts.increment();
-            }
-            tracing::debug!(target: "larder", %error, "the remote store failed an operation");
-        })
     }
 }

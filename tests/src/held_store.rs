@@ -1,7 +1,7 @@
-//! A remote store that a test can stop at its invalidations, and that can fail them.
+//! A remote store that a test can stop at its reads and invalidations, and that fails when it is told to.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -20,8 +20,12 @@ pub struct HeldStore {
     pub gate: Gate,
     /// Whether they fail then, without effect.
     fails: Arc<AtomicBool>,
-    /// Whether nothing works.
-    away: Arc<AtomicBool>,
+    /// How everything fails, if it does.
+    away: Arc<Mutex<Option<ErrorKind>>>,
+    /// Where reads wait, if they do.
+    reads: Arc<Mutex<Option<Gate>>>,
+    /// How often it was asked for anything but its health.
+    asked: Arc<AtomicU64>,
 }
 
 impl HeldStore {
@@ -40,11 +44,46 @@ impl HeldStore {
 
     /// Makes everything fail from now on, or work again.
     pub fn leave(&self, away: bool) {
-        self.away.store(away, Ordering::SeqCst);
+        self.fail_with(away.then_some(ErrorKind::Unavailable));
+    }
+
+    /// Makes everything fail in this way from now on, or work again.
+    pub fn fail_with(&self, how: Option<ErrorKind>) {
+        *self.away.lock().unwrap_or_else(PoisonError::into_inner) = how;
+    }
+
+    /// Makes reads wait from now on, or lets them through, those that wait included.
+    pub fn gate_reads(&self, wait: bool) {
+        let mut reads = self.reads.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(gate) = std::mem::replace(&mut *reads, wait.then(Gate::default)) {
+            gate.open();
+        }
+    }
+
+    /// How often it was asked for anything but its health.
+    #[must_use]
+    pub fn asked(&self) -> u64 {
+        self.asked.load(Ordering::SeqCst)
     }
 
     fn here(&self) -> Result<&MapStore> {
-        if self.away.load(Ordering::SeqCst) { Err(gone()) } else { Ok(&self.store) }
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        self.well()
+    }
+
+    fn well(&self) -> Result<&MapStore> {
+        match *self.away.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(kind) => Err(Error::new(kind, "the store of this test is away")),
+            None => Ok(&self.store),
+        }
+    }
+
+    async fn readable(&self) -> Result<&MapStore> {
+        let gate = self.reads.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(gate) = gate {
+            gate.pass().await;
+        }
+        self.here()
     }
 }
 
@@ -56,11 +95,11 @@ fn gone() -> Error {
 #[deny(clippy::missing_trait_methods)]
 impl RemoteStore for HeldStore {
     async fn fetch(&self, name: &str, scopes: &[String], claim: Option<Claim<'_>>) -> Result<Fetched> {
-        self.here()?.fetch(name, scopes, claim).await
+        self.readable().await?.fetch(name, scopes, claim).await
     }
 
     async fn fetch_many(&self, names: &[(String, Vec<String>)]) -> Result<Vec<Fetched>> {
-        self.here()?.fetch_many(names).await
+        self.readable().await?.fetch_many(names).await
     }
 
     async fn publish(&self, put: Put<'_>, expect: Expect<'_>) -> Result<bool> {
@@ -84,6 +123,6 @@ impl RemoteStore for HeldStore {
     }
 
     async fn health(&self) -> Result<Health> {
-        self.here()?.health().await
+        self.well()?.health().await
     }
 }

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -19,9 +20,9 @@ pub struct Proxy {
     acceptor: JoinHandle<()>,
 }
 
-/// What becomes of what the server answers.
+/// What becomes of what passes in one direction.
 #[derive(Clone, Debug, Default)]
-pub enum Replies {
+pub enum Fault {
     /// It passes through.
     #[default]
     Pass,
@@ -29,8 +30,24 @@ pub enum Replies {
     Late(Duration),
     /// It disappears, and the connection stays open.
     Swallow,
+    /// The next piece of it disappears; what comes after passes through.
+    SwallowOne,
     /// It is replaced with these bytes.
     Replace(Vec<u8>),
+    /// One bit of the byte at this place of each piece is flipped, counted from its end if negative.
+    Flip(isize),
+    /// This many bytes of the next piece pass through, and then the connection is closed.
+    CutAfter(usize),
+}
+
+/// How a connection ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum End {
+    /// As when the other side has closed it.
+    #[default]
+    Close,
+    /// As when the other side knows nothing of it.
+    Reset,
 }
 
 #[derive(Debug)]
@@ -39,8 +56,9 @@ struct Shared {
     connections: AtomicU64,
     round_trips: AtomicU64,
     bytes: AtomicU64,
-    replies: watch::Sender<Replies>,
-    cuts: watch::Sender<u64>,
+    requests: watch::Sender<Fault>,
+    replies: watch::Sender<Fault>,
+    ends: watch::Sender<End>,
 }
 
 impl Proxy {
@@ -57,8 +75,9 @@ impl Proxy {
             connections: AtomicU64::default(),
             round_trips: AtomicU64::default(),
             bytes: AtomicU64::default(),
+            requests: watch::Sender::default(),
             replies: watch::Sender::default(),
-            cuts: watch::Sender::default(),
+            ends: watch::Sender::default(),
         });
         let acceptor = tokio::spawn(accept(listener, Arc::clone(&shared)));
         Self { port, shared, acceptor }
@@ -88,14 +107,30 @@ impl Proxy {
         self.shared.bytes.load(Ordering::SeqCst)
     }
 
+    /// From now on, what becomes of requests.
+    pub fn requests(&self, fault: Fault) {
+        self.shared.requests.send_replace(fault);
+    }
+
     /// From now on, what becomes of answers.
-    pub fn replies(&self, replies: Replies) {
-        self.shared.replies.send_replace(replies);
+    pub fn replies(&self, fault: Fault) {
+        self.shared.replies.send_replace(fault);
+    }
+
+    /// From now on everything passes through.
+    pub fn heal(&self) {
+        self.requests(Fault::Pass);
+        self.replies(Fault::Pass);
     }
 
     /// Closes every connection there is; new ones are taken.
     pub fn cut(&self) {
-        self.shared.cuts.send_modify(|cuts| *cuts += 1);
+        self.shared.ends.send_replace(End::Close);
+    }
+
+    /// Resets every connection there is; new ones are taken.
+    pub fn reset(&self) {
+        self.shared.ends.send_replace(End::Reset);
     }
 }
 
@@ -114,47 +149,71 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
 }
 
 async fn carry(mut client: TcpStream, shared: Arc<Shared>) {
-    let mut cuts = shared.cuts.subscribe();
+    let mut ends = shared.ends.subscribe();
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, shared.upstream));
     let Ok(mut server) = TcpStream::connect(address).await else { return };
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
-    let (mut from_client, mut to_client) = client.split();
-    let (mut from_server, mut to_server) = server.split();
+    let (from_client, to_client) = client.split();
+    let (from_server, to_server) = server.split();
     let answered = AtomicBool::new(true);
-    let requests = async {
-        let mut buffer = vec![0; 64 * 1024];
-        while let Ok(read @ 1..) = from_client.read(&mut buffer).await {
-            shared.bytes.fetch_add(read as u64, Ordering::SeqCst);
-            if answered.swap(false, Ordering::SeqCst) {
-                shared.round_trips.fetch_add(1, Ordering::SeqCst);
-            }
-            if to_server.write_all(&buffer[..read]).await.is_err() {
-                return;
-            }
+    let asked = |bytes: usize| {
+        shared.bytes.fetch_add(bytes as u64, Ordering::SeqCst);
+        if answered.swap(false, Ordering::SeqCst) {
+            shared.round_trips.fetch_add(1, Ordering::SeqCst);
         }
     };
-    let replies = async {
-        let mut buffer = vec![0; 64 * 1024];
-        while let Ok(read @ 1..) = from_server.read(&mut buffer).await {
-            answered.store(true, Ordering::SeqCst);
-            let mode = shared.replies.borrow().clone();
-            let sent = match mode {
-                Replies::Pass => to_client.write_all(&buffer[..read]).await,
-                Replies::Late(delay) => {
-                    tokio::time::sleep(delay).await;
-                    to_client.write_all(&buffer[..read]).await
+    let told = |_| answered.store(true, Ordering::SeqCst);
+    let end = tokio::select! {
+        () = pass(from_client, to_server, &shared.requests, asked) => End::Close,
+        () = pass(from_server, to_client, &shared.replies, told) => End::Close,
+        _ = ends.changed() => *ends.borrow(),
+    };
+    if end == End::Reset {
+        let _ = client.set_zero_linger();
+    }
+}
+
+/// Carries bytes one way until an end closes or a fault says so.
+async fn pass(
+    mut from: ReadHalf<'_>,
+    mut to: WriteHalf<'_>,
+    fault: &watch::Sender<Fault>,
+    seen: impl Fn(usize),
+) {
+    let mut buffer = vec![0; 64 * 1024];
+    while let Ok(read @ 1..) = from.read(&mut buffer).await {
+        seen(read);
+        let piece = &mut buffer[..read];
+        let now = fault.borrow().clone();
+        let sent = match now {
+            Fault::Pass => to.write_all(piece).await,
+            Fault::Late(delay) => {
+                tokio::time::sleep(delay).await;
+                to.write_all(piece).await
+            }
+            Fault::Swallow => Ok(()),
+            Fault::SwallowOne => {
+                fault.send_replace(Fault::Pass);
+                Ok(())
+            }
+            Fault::Replace(bytes) => to.write_all(&bytes).await,
+            Fault::Flip(place) => {
+                let length = isize::try_from(read).unwrap_or(isize::MAX);
+                let place = if place < 0 { length + place } else { place };
+                if let Some(byte) = usize::try_from(place).ok().and_then(|place| piece.get_mut(place)) {
+                    *byte ^= 1;
                 }
-                Replies::Swallow => Ok(()),
-                Replies::Replace(bytes) => to_client.write_all(&bytes).await,
-            };
-            if sent.is_err() {
+                to.write_all(piece).await
+            }
+            Fault::CutAfter(bytes) => {
+                fault.send_replace(Fault::Pass);
+                let _ = to.write_all(&piece[..bytes.min(read)]).await;
+                let _ = to.flush().await;
                 return;
             }
+        };
+        if sent.is_err() {
+            return;
         }
-    };
-    tokio::select! {
-        () = requests => {}
-        () = replies => {}
-        _ = cuts.changed() => {}
     }
 }

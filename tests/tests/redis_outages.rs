@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use cache_core::store::{Expect, Put, RemoteStore, Token};
 use larder::{ErrorKind, Redis, Result};
-use tests::proxy::{Proxy, Replies};
+use tests::proxy::{Fault, Proxy};
 use tests::redis::{Server, patient};
 use tests::until_async;
 
@@ -176,11 +176,11 @@ async fn a_connection_whose_answers_vanish_is_replaced() {
     put(&store, "name", b"value").await.unwrap();
     assert_eq!(proxy.connections(), 1);
 
-    proxy.replies(Replies::Swallow);
+    proxy.replies(Fault::Swallow);
     assert_eq!(failure(value(&store, "name")).await.1, ErrorKind::Timeout);
     assert_eq!(proxy.connections(), 1, "one lost answer is no reason to give a connection up");
     assert_eq!(failure(value(&store, "name")).await.1, ErrorKind::Timeout);
-    proxy.replies(Replies::Pass);
+    proxy.replies(Fault::Pass);
     assert_eq!(value(&store, "name").await.unwrap().as_deref(), Some(&b"value"[..]));
     assert_eq!(proxy.connections(), 2, "two are");
 }
@@ -191,7 +191,7 @@ async fn an_operation_of_two_round_trips_has_one_deadline() {
     let proxy = Proxy::before(server.port()).await;
     let store = Redis::builder().url(proxy.url()).read_deadline(SLACK).build().unwrap();
     until_async(async || value(&store, "name").await.is_ok()).await;
-    proxy.replies(Replies::Late(SLACK * 3 / 4));
+    proxy.replies(Fault::Late(SLACK * 3 / 4));
     assert!(value(&store, "name").await.is_ok(), "one fits into the deadline");
     let scopes = ["that nobody asked for before".to_owned()];
     let (took, kind) = failure(store.fetch("name", &scopes, None)).await;

@@ -1,17 +1,14 @@
 //! Servers that answer with a refusal: what each is called, what becomes of the connection, and that no text
 //! or log ever shows a password, a key or a value.
 
-use std::fmt::{self, Write as _};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use cache_core::store::{Claim, Put, RemoteStore, Token};
 use larder::{Error, ErrorKind, Redis, Result};
-use tests::proxy::{Proxy, Replies};
+use tests::log::Log;
+use tests::proxy::{Fault, Proxy};
 use tests::redis::{Server, patient};
 use tests::until_async;
-use tracing::field::{Field, Visit};
-use tracing::span;
 
 const TTL: Duration = Duration::from_secs(60);
 
@@ -36,8 +33,7 @@ fn whole(error: &Error) -> String {
 #[tokio::test]
 async fn a_refused_login_is_denied_and_tells_no_secret() {
     let server = Server::start_with(&["--requirepass", "the-right-one"]);
-    let log = Log::default();
-    let _listening = tracing::subscriber::set_default(log.clone());
+    let log = Log::of_this_thread();
     for login in [":hunter2", "default:hunter2", "nobody:hunter2"] {
         let url = server.url_with(login);
         let error = Redis::connect(&url).await.unwrap_err();
@@ -134,7 +130,7 @@ async fn a_server_that_turns_clients_away_is_understood() {
     assert!(error.to_string().contains("maxclients"), "{error}");
 
     let proxy = Proxy::before(server.port()).await;
-    proxy.replies(Replies::Replace(b"-DENIED Redis is running in protected mode because...\r\n".to_vec()));
+    proxy.replies(Fault::Replace(b"-DENIED Redis is running in protected mode because...\r\n".to_vec()));
     let error = Redis::connect(proxy.url()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Denied);
     assert!(error.to_string().contains("protected mode"), "{error}");
@@ -276,13 +272,12 @@ async fn every_refusal_has_a_kind_and_repeats_nothing_of_what_was_said() {
         let store = patient(proxy.url());
         store.health().await.unwrap();
         // A read asks two questions at once.
-        proxy.replies(Replies::Replace(
-            format!("-{code} about my-key and my-value\r\n").repeat(2).into_bytes(),
-        ));
+        proxy
+            .replies(Fault::Replace(format!("-{code} about my-key and my-value\r\n").repeat(2).into_bytes()));
         let error = value(&store, "my-key").await.unwrap_err();
         assert_eq!(error.kind(), kind, "{code}: {error}");
         assert!(!whole(&error).contains("my-"), "{error:?}");
-        proxy.replies(Replies::Pass);
+        proxy.replies(Fault::Pass);
         assert!(value(&store, "my-key").await.is_ok(), "{code}");
         assert_eq!(proxy.connections(), connections, "{code}");
     }
@@ -295,13 +290,13 @@ async fn what_is_not_redis_is_told_apart() {
         let proxy = Proxy::before(server.port()).await;
         let store = patient(proxy.url());
         store.health().await.unwrap();
-        proxy.replies(Replies::Replace(answer.as_bytes().to_vec()));
+        proxy.replies(Fault::Replace(answer.as_bytes().to_vec()));
         let error = put(&store, "name", b"value").await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Protocol, "{answer:?}: {error}");
         let error = Redis::connect(proxy.url()).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Protocol, "{answer:?}: {error}");
         assert!(value(&store, "name").await.is_err());
-        proxy.replies(Replies::Pass);
+        proxy.replies(Fault::Pass);
         until_async(async || value(&store, "name").await.is_ok()).await;
     }
 }
@@ -311,9 +306,9 @@ async fn half_an_answer_is_waited_for_until_the_deadline() {
     let server = Server::start();
     let proxy = Proxy::before(server.port()).await;
     let store = Redis::connect(proxy.url()).await.unwrap();
-    proxy.replies(Replies::Replace(b"$5\r\nab".to_vec()));
+    proxy.replies(Fault::Replace(b"$5\r\nab".to_vec()));
     assert_eq!(value(&store, "name").await.unwrap_err().kind(), ErrorKind::Timeout);
-    proxy.replies(Replies::Pass);
+    proxy.replies(Fault::Pass);
     until_async(async || value(&store, "name").await.is_ok()).await;
 }
 
@@ -326,16 +321,16 @@ async fn an_answer_of_the_wrong_form_is_an_error() {
     for answer in
         ["+OK\r\n:1\r\n", ":1\r\n:1\r\n", "$-1\r\n*1\r\n$-1\r\n", ":1\r\n*0\r\n", ":1\r\n*1\r\n:1\r\n"]
     {
-        proxy.replies(Replies::Replace(answer.as_bytes().to_vec()));
+        proxy.replies(Fault::Replace(answer.as_bytes().to_vec()));
         let error = value(&store, "name").await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Protocol, "{answer:?}: {error}");
     }
     for answer in ["+OK\r\n", "$1\r\n1\r\n", "*0\r\n"] {
-        proxy.replies(Replies::Replace(answer.as_bytes().to_vec()));
+        proxy.replies(Fault::Replace(answer.as_bytes().to_vec()));
         let error = put(&store, "name", b"value").await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Protocol, "{answer:?}: {error}");
     }
-    proxy.replies(Replies::Pass);
+    proxy.replies(Fault::Pass);
     assert!(value(&store, "name").await.is_ok());
     assert_eq!(proxy.connections(), 1);
 }
@@ -343,8 +338,7 @@ async fn an_answer_of_the_wrong_form_is_an_error() {
 #[tokio::test]
 async fn the_log_says_once_when_the_connection_comes_and_goes() {
     let mut server = Server::start();
-    let log = Log::default();
-    let _listening = tracing::subscriber::set_default(log.clone());
+    let log = Log::of_this_thread();
     let store = patient(server.url());
     for _ in 0..10 {
         put(&store, "my-key", b"my-value").await.unwrap();
@@ -362,64 +356,4 @@ async fn the_log_says_once_when_the_connection_comes_and_goes() {
     assert_eq!(log.lines().len(), 3);
     assert_eq!(log.lines()[2], "INFO larder connected to redis");
     assert!(!log.text().contains("my-"), "{}", log.text());
-}
-
-/// What this thread logs under `larder`, debug level included.
-#[derive(Clone, Debug, Default)]
-struct Log(Arc<Mutex<Vec<(String, String)>>>);
-
-impl Log {
-    /// Level, target and message of each event.
-    fn lines(&self) -> Vec<String> {
-        self.0.lock().unwrap().iter().map(|(line, _)| line.clone()).collect()
-    }
-
-    /// Everything, fields included.
-    fn text(&self) -> String {
-        let lines: Vec<String> =
-            self.0.lock().unwrap().iter().map(|(line, fields)| format!("{line}{fields}")).collect();
-        lines.join("\n")
-    }
-}
-
-impl tracing::Subscriber for Log {
-    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
-        metadata.target() == "larder" && *metadata.level() <= tracing::Level::DEBUG
-    }
-
-    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
-        span::Id::from_u64(1)
-    }
-
-    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
-
-    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
-
-    fn event(&self, event: &tracing::Event<'_>) {
-        let mut words = Words::default();
-        event.record(&mut words);
-        let metadata = event.metadata();
-        let line = format!("{} {} {}", metadata.level(), metadata.target(), words.message);
-        self.0.lock().unwrap().push((line, words.fields));
-    }
-
-    fn enter(&self, _: &span::Id) {}
-
-    fn exit(&self, _: &span::Id) {}
-}
-
-#[derive(Default)]
-struct Words {
-    message: String,
-    fields: String,
-}
-
-impl Visit for Words {
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        if field.name() == "message" {
-            self.message = format!("{value:?}");
-        } else {
-            write!(self.fields, " {field}={value:?}").unwrap();
-        }
-    }
 }

@@ -1,0 +1,249 @@
+//! The remote store as everybody in this crate sees it: counted, bounded, and left alone while it is in trouble.
+//! When that is, is decided in `breaker`; how long an operation may take is the store's own contract.
+//!
+//! A store that is left alone costs a call a look at the breaker. A task of the guard's asks in the callers'
+//! stead, after pauses, until there is an answer.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use parking_lot::Mutex;
+use tokio::runtime::Handle;
+
+use crate::breaker::{Admission, Breaker, Outcome, Refused};
+use crate::clock;
+use crate::error::{Error, ErrorKind, Result};
+use crate::random;
+use crate::stats::{Counter, Stats};
+use crate::store::{Claim, Expect, Fetched, Health, Put, RemoteStore};
+
+/// The longest pause before the first look whether a store is back; it doubles with each further one.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+
+/// No pause is longer, so that a store that is back is noticed.
+const LONGEST_PAUSE: Duration = Duration::from_millis(250);
+
+/// A remote store behind its breaker.
+pub(crate) struct Guard {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    store: Arc<dyn RemoteStore>,
+    /// The name that is claimed, for a millisecond, to see whether the store can be used.
+    probe: String,
+    breaker: Mutex<Breaker>,
+    /// Whether a task looks whether the store is back.
+    watched: AtomicBool,
+    errors: Counter,
+    timeouts: Counter,
+    skipped: Counter,
+}
+
+impl Guard {
+    /// Guards `store`, in which a cache uses the names that begin with `namespace`.
+    pub(crate) fn new(store: Arc<dyn RemoteStore>, namespace: &str) -> Self {
+        let shared = Shared {
+            store,
+            // No key is stored under it: in a key the `%` of an escape is followed by digits.
+            probe: format!("{namespace}:%~probe"),
+            breaker: Mutex::default(),
+            watched: AtomicBool::new(false),
+            errors: Counter::default(),
+            timeouts: Counter::default(),
+            skipped: Counter::default(),
+        };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// An error while the store is left alone, for whoever would have to prepare a lot to ask it.
+    pub(crate) fn ready(&self) -> Result<()> {
+        if self.is_open() { Err(self.refuse(Refused::Open)) } else { Ok(()) }
+    }
+
+    /// Whether the store is left alone.
+    pub(crate) fn is_open(&self) -> bool {
+        self.shared.breaker.lock().is_open()
+    }
+
+    /// Operations under way.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.shared.breaker.lock().in_flight()
+    }
+
+    /// Adds what was counted here.
+    pub(crate) fn count_into(&self, stats: &mut Stats) {
+        stats.remote_errors = self.shared.errors.get();
+        stats.remote_timeouts = self.shared.timeouts.get();
+        stats.remote_skipped = self.shared.skipped.get();
+        stats.breaker_openings = self.shared.breaker.lock().opened();
+    }
+
+    /// Asks the store, if it may be asked. An operation that `matters` finds room when others do not.
+    async fn ask<T>(&self, matters: bool, operation: impl Future<Output = Result<T>>) -> Result<T> {
+        let entered = self.shared.breaker.lock().enter(clock::now(), matters);
+        let admission = entered.map_err(|why| self.refuse(why))?;
+        let mut passage = Passage { shared: &self.shared, admission: Some(admission) };
+        let result = operation.await;
+        let Err(error) = &result else {
+            passage.end(Outcome::Answered);
+            return result;
+        };
+        self.shared.errors.increment();
+        if error.kind() == ErrorKind::Timeout {
+            self.shared.timeouts.increment();
+        }
+        tracing::debug!(target: "larder", %error, "the remote store failed an operation");
+        if passage.end(outcome(error)) {
+            self.shared.leave_alone(error);
+        }
+        result
+    }
+
+    #[cold]
+    fn refuse(&self, why: Refused) -> Error {
+        self.shared.skipped.increment();
+        if why == Refused::Open {
+            // The runtime that carried the task may have ended.
+            Shared::watch(&self.shared);
+        }
+        Error::new(
+            ErrorKind::Unavailable,
+            match why {
+                Refused::Open => "the remote store is left alone until it answers again",
+                Refused::Full => "too many operations of the remote store are under way",
+            },
+        )
+    }
+}
+
+impl Shared {
+    /// Says that the store is left alone, and sees to it that somebody looks whether it is back.
+    #[cold]
+    fn leave_alone(self: &Arc<Self>, reason: &Error) {
+        tracing::warn!(target: "larder", %reason, "the remote store is left alone until it answers again");
+        Self::watch(self);
+    }
+
+    /// Looks whether the store is back, in a task of its own, unless that is being done.
+    fn watch(this: &Arc<Self>) {
+        if this.watched.load(Ordering::Relaxed) || this.watched.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let watch = Watch(Arc::downgrade(this));
+        match Handle::try_current() {
+            Ok(runtime) => drop(runtime.spawn(watch.run())),
+            // Without tokio nobody can wait for the store; callers will find out.
+            Err(_) => this.breaker.lock().close(clock::now()),
+        }
+    }
+
+    /// Uses the store as a call does: reads, and claims what is not there.
+    async fn is_back(&self) -> bool {
+        let claim = Claim { token: random::token(), lease: Duration::from_millis(1), reject: None };
+        match self.store.fetch(&self.probe, &[], Some(claim)).await {
+            Ok(_) => true,
+            Err(error) => outcome(&error) == Outcome::Answered,
+        }
+    }
+}
+
+/// The task that waits for a store to come back, for as long as a cache needs it.
+struct Watch(Weak<Shared>);
+
+impl Watch {
+    async fn run(self) {
+        for attempt in 0.. {
+            let longest = FIRST_PAUSE.saturating_mul(1 << attempt.min(10)).min(LONGEST_PAUSE);
+            tokio::time::sleep(random::up_to(longest)).await;
+            let Some(shared) = self.0.upgrade() else { return };
+            if shared.is_back().await {
+                shared.breaker.lock().close(clock::now());
+                tracing::info!(target: "larder", "the remote store answers again");
+                return;
+            }
+        }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if let Some(shared) = self.0.upgrade() {
+            shared.watched.store(false, Ordering::Release);
+        }
+    }
+}
+
+/// An operation under way, which is counted out however it ends.
+struct Passage<'g> {
+    shared: &'g Arc<Shared>,
+    admission: Option<Admission>,
+}
+
+impl Passage<'_> {
+    /// Notes how it ended; whether the store is left alone from now on.
+    fn end(&mut self, outcome: Outcome) -> bool {
+        let Some(admission) = self.admission.take() else { return false };
+        self.shared.breaker.lock().leave(&admission, outcome, clock::now())
+    }
+}
+
+impl Drop for Passage<'_> {
+    fn drop(&mut self) {
+        self.end(Outcome::Unknown);
+    }
+}
+
+/// What a failure says about the store.
+fn outcome(error: &Error) -> Outcome {
+    match error.kind() {
+        // It answered, and would answer the next one: only this operation was not to be had.
+        ErrorKind::Full | ErrorKind::Encode | ErrorKind::Key | ErrorKind::Unsupported => Outcome::Answered,
+        _ => Outcome::Failed,
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl RemoteStore for Guard {
+    async fn fetch(&self, name: &str, scopes: &[String], claim: Option<Claim<'_>>) -> Result<Fetched> {
+        self.ask(false, self.shared.store.fetch(name, scopes, claim)).await
+    }
+
+    async fn fetch_many(&self, names: &[(String, Vec<String>)]) -> Result<Vec<Fetched>> {
+        self.ask(false, self.shared.store.fetch_many(names)).await
+    }
+
+    async fn publish(&self, put: Put<'_>, expect: Expect<'_>) -> Result<bool> {
+        self.ask(false, self.shared.store.publish(put, expect)).await
+    }
+
+    async fn put_many(&self, puts: &[Put<'_>]) -> Result<()> {
+        self.ask(false, self.shared.store.put_many(puts)).await
+    }
+
+    async fn invalidate(&self, names: &[String], scopes: &[String]) -> Result<()> {
+        self.ask(true, self.shared.store.invalidate(names, scopes)).await
+    }
+
+    async fn expire(&self, name: &str, ttl: Duration) -> Result<bool> {
+        self.ask(false, self.shared.store.expire(name, ttl)).await
+    }
+
+    /// Whoever asks for its health wants to know, whatever the breaker thinks.
+    async fn health(&self) -> Result<Health> {
+        self.shared.store.health().await
+    }
+}
+
+impl fmt::Debug for Guard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Guard")
+            .field("store", &self.shared.store)
+            .field("breaker", &*self.shared.breaker.lock())
+            .finish_non_exhaustive()
+    }
+}

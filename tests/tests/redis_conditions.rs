@@ -1,0 +1,332 @@
+//! Every condition that a server can be in, and what becomes of reads, stores and invalidations meanwhile:
+//! the body runs, nothing is stored, what could not be invalidated is owed – and all is whole afterwards.
+//! Here through a cache; how the store itself fails is in `redis_outages` and `redis_refusals`.
+
+use std::time::{Duration, Instant};
+
+use larder::{Cache, ErrorKind, Redis, RemoteHealth, Result};
+use tests::log::Log;
+use tests::proxy::{Fault, Proxy};
+use tests::redis::{Server, patient};
+use tests::until_async;
+
+const TTL: Duration = Duration::from_secs(300);
+
+/// What a busy machine may add to a bound before a test takes offence.
+const SLACK: Duration = Duration::from_millis(400);
+
+/// How soon a server that is back must be in use.
+const SOON: Duration = Duration::from_secs(1);
+
+fn cache(redis: Redis) -> Cache {
+    Cache::builder().namespace("shop").remote(redis).build()
+}
+
+fn hasty(url: impl AsRef<str>) -> Cache {
+    cache(Redis::open(url).unwrap())
+}
+
+async fn load(cache: &Cache, key: &str, value: u64) -> u64 {
+    let loaded: Result<u64> = cache.get_or_load(key, TTL, || async { Ok(value) }).await;
+    loaded.expect("the body does not fail, and nothing else is the caller's")
+}
+
+async fn health(cache: &Cache) -> RemoteHealth {
+    cache.health().await.remote.expect("a remote store")
+}
+
+/// A cache with one value, `kept`, that the server has.
+async fn filled(cache: Cache) -> Cache {
+    until_async(async || load(&cache, "kept", 1).await == 1 && cache.exists("kept").await.is_ok_and(|is| is))
+        .await;
+    cache
+}
+
+/// Uses `cache` while its server is in trouble, and sees that it does what it should.
+async fn suffer(cache: &Cache, what: &str) {
+    let before = cache.stats();
+    for number in 0..30 {
+        let key = format!("new:{number}");
+        assert_eq!(load(cache, &key, 100 + number).await, 100 + number, "{what}: the body runs");
+        assert_eq!(load(cache, &key, 200 + number).await, 200 + number, "{what}: nothing is stored");
+    }
+    let stats = cache.stats();
+    assert!(stats.remote_errors - before.remote_errors < 20, "{what}: few are tried: {stats:?}");
+    assert!(stats.remote_skipped - before.remote_skipped >= 50, "{what}: most are skipped: {stats:?}");
+    assert_eq!(stats.breaker_openings - before.breaker_openings, 1, "{what}");
+    assert!(health(cache).await.left_alone, "{what}");
+
+    let skipped = Instant::now();
+    assert!(cache.invalidate("kept").await.is_err(), "{what}: it is owed");
+    assert!(skipped.elapsed() < SLACK, "{what}: and nobody waits for it");
+    assert_eq!(health(cache).await.owed_invalidations, 1, "{what}");
+    assert_eq!(load(cache, "kept", 2).await, 2, "{what}: the old value is gone here");
+}
+
+/// Sees that `cache` is whole again, and that what was invalidated meanwhile is not served, here or by `other`.
+async fn recover(cache: &Cache, other: &Cache, what: &str) {
+    let back = Instant::now();
+    until_async(async || {
+        assert_ne!(load(cache, "kept", 3).await, 1, "{what}");
+        cache.exists("kept").await.is_ok_and(|is| is)
+    })
+    .await;
+    assert!(back.elapsed() < SOON + SLACK, "{what}: it took {:?}", back.elapsed());
+    assert_eq!(load(cache, "kept", 4).await, 3, "{what}: stored again");
+    assert_eq!(load(other, "kept", 5).await, 3, "{what}: and shared");
+    assert!(cache.health().await.is_well(), "{what}: {:?}", cache.health().await);
+}
+
+#[tokio::test]
+async fn a_server_that_is_down() {
+    let mut server = Server::start_durable();
+    let cache = filled(hasty(server.url())).await;
+    server.kill();
+    suffer(&cache, "down").await;
+    server.restart();
+    recover(&cache, &cache_at(&server), "down").await;
+}
+
+#[tokio::test]
+async fn a_server_that_hangs() {
+    let server = Server::start();
+    let cache = filled(hasty(server.url())).await;
+    server.stop();
+    let start = Instant::now();
+    suffer(&cache, "hung").await;
+    // Five reads and a health check or two that wait for their deadlines; sixty reads would take six seconds.
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    server.cont();
+    recover(&cache, &cache_at(&server), "hung").await;
+}
+
+#[tokio::test]
+async fn a_network_that_swallows_one_way_or_both() {
+    let server = Server::start();
+    for (what, requests, replies) in [
+        ("requests vanish", Fault::Swallow, Fault::Pass),
+        ("answers vanish", Fault::Pass, Fault::Swallow),
+        ("all vanishes", Fault::Swallow, Fault::Swallow),
+        ("all is late", Fault::Pass, Fault::Late(Duration::from_millis(300))),
+    ] {
+        server.tell::<()>(&["FLUSHALL"]);
+        let proxy = Proxy::before(server.port()).await;
+        let cache = filled(hasty(proxy.url())).await;
+        proxy.requests(requests);
+        proxy.replies(replies);
+        suffer(&cache, what).await;
+        proxy.heal();
+        recover(&cache, &cache_at(&server), what).await;
+    }
+}
+
+#[tokio::test]
+async fn connections_that_end_in_mid_answer_or_are_reset_cost_nobody_a_value() {
+    let server = Server::start();
+    let proxy = Proxy::before(server.port()).await;
+    let cache = filled(cache(patient(proxy.url()))).await;
+    for round in 0..60 {
+        match round % 4 {
+            0 => proxy.replies(Fault::CutAfter(round)),
+            1 => proxy.requests(Fault::CutAfter(round)),
+            2 => proxy.reset(),
+            _ => proxy.cut(),
+        }
+        assert_eq!(load(&cache, "kept", 9).await, 1, "round {round}: it is asked again on a new connection");
+    }
+    assert_eq!(cache.stats().remote_errors, 0);
+    assert!(proxy.connections() >= 60);
+}
+
+#[tokio::test]
+async fn a_flipped_bit_is_no_value() {
+    let server = Server::start();
+    let proxy = Proxy::before(server.port()).await;
+    let cache = filled(cache(patient(proxy.url()))).await;
+    let text = "a value that is longer than all that stands around it. ".repeat(20);
+    cache.set("text", &text, TTL).await.unwrap();
+    // The answer ends with what SET says, and before that the generations: all of these places are in the value.
+    for place in 200..300 {
+        proxy.replies(Fault::Flip(place));
+        assert_eq!(cache.get::<String>("text").await.unwrap(), None, "the bit at {place}");
+    }
+    assert_eq!(cache.stats().remote_refusals, 100);
+    proxy.heal();
+    assert_eq!(cache.get::<String>("text").await.unwrap(), Some(text));
+}
+
+#[tokio::test]
+async fn a_swallowed_answer_is_a_body_that_runs() {
+    let server = Server::start();
+    let proxy = Proxy::before(server.port()).await;
+    let cache = filled(hasty(proxy.url())).await;
+    // Each costs two operations: those are failures, and more of them would be reason to leave it alone.
+    for number in 0..4 {
+        proxy.replies(Fault::SwallowOne);
+        assert_eq!(load(&cache, &format!("key:{number}"), number).await, number);
+        until_async(async || load(&cache, "kept", 9).await == 1).await;
+    }
+    assert_eq!(cache.stats().breaker_openings, 0);
+}
+
+/// A condition that `CONFIG`, `ACL` or another server brings about, and that ends it.
+struct Condition {
+    what: &'static str,
+    begin: &'static [&'static [&'static str]],
+    end: &'static [&'static [&'static str]],
+    kind: ErrorKind,
+}
+
+const CONDITIONS: &[Condition] = &[
+    Condition {
+        what: "READONLY",
+        begin: &[&["REPLICAOF", "127.0.0.1", "1"]],
+        end: &[&["REPLICAOF", "NO", "ONE"]],
+        kind: ErrorKind::Unavailable,
+    },
+    Condition {
+        what: "MASTERDOWN",
+        begin: &[&["CONFIG", "SET", "replica-serve-stale-data", "no"], &["REPLICAOF", "127.0.0.1", "1"]],
+        end: &[&["REPLICAOF", "NO", "ONE"]],
+        kind: ErrorKind::Unavailable,
+    },
+    Condition {
+        what: "NOREPLICAS",
+        begin: &[&["CONFIG", "SET", "min-replicas-to-write", "1"]],
+        end: &[&["CONFIG", "SET", "min-replicas-to-write", "0"]],
+        kind: ErrorKind::Unavailable,
+    },
+    Condition {
+        what: "NOAUTH",
+        begin: &[&["ACL", "SETUSER", "shop", "resetpass", ">hunter3"], &["CLIENT", "KILL", "USER", "shop"]],
+        end: &[&["ACL", "SETUSER", "shop", ">hunter2"]],
+        kind: ErrorKind::Denied,
+    },
+    Condition {
+        what: "NOPERM",
+        begin: &[&["ACL", "SETUSER", "shop", "-mget", "-evalsha"]],
+        end: &[&["ACL", "SETUSER", "shop", "+mget", "+evalsha"]],
+        kind: ErrorKind::Denied,
+    },
+];
+
+#[tokio::test]
+async fn a_server_that_refuses() {
+    for Condition { what, begin, end, kind } in CONDITIONS {
+        let server = Server::start();
+        server.tell::<()>(&["ACL", "SETUSER", "shop", "on", ">hunter2", "~*", "&*", "+@all"]);
+        let log = Log::of_this_thread();
+        let cache = filled(cache(patient(server.url_with("shop:hunter2")))).await;
+        for command in *begin {
+            let _: redis::Value = server.tell(command);
+        }
+        suffer(&cache, what).await;
+        let said = cache.get::<u64>("kept").await.unwrap_err();
+        assert_eq!(said.kind(), ErrorKind::Unavailable, "{what}: {said}");
+        assert!(log.text().contains(what) || *kind == ErrorKind::Denied, "{what}: the reason is in the log");
+        for command in *end {
+            let _: redis::Value = server.tell(command);
+        }
+        recover(&cache, &cache_at(&server), what).await;
+        let warnings = log.warnings();
+        let alone = warnings.iter().filter(|line| line.contains("left alone")).count();
+        assert!(alone == 1 && warnings.len() <= 3, "{what}: one line for each change: {warnings:?}");
+        assert!(!log.text().contains("hunter2") && !log.text().contains("hunter3"), "{what}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_is_busy() {
+    let server = Server::start();
+    let cache = filled(cache(patient(server.url()))).await;
+    server.tell::<()>(&["CONFIG", "SET", "busy-reply-threshold", "1"]);
+    let endless = std::thread::spawn({
+        let url = server.url();
+        move || {
+            let mut connection = redis::Client::open(url).unwrap().get_connection().unwrap();
+            let _ = redis::cmd("EVAL").arg("while true do end").arg(0).exec(&mut connection);
+        }
+    });
+    until_async(async || cache.exists("kept").await.is_err()).await;
+    suffer(&cache, "BUSY").await;
+    server.tell::<()>(&["SCRIPT", "KILL"]);
+    endless.join().unwrap();
+    recover(&cache, &cache_at(&server), "BUSY").await;
+}
+
+#[tokio::test]
+async fn a_full_server_serves_what_it_has_and_takes_invalidations() {
+    let server = Server::start();
+    let cache = filled(cache(patient(server.url()))).await;
+    server.tell::<()>(&["CONFIG", "SET", "maxmemory", "1", "maxmemory-policy", "noeviction"]);
+    for number in 0..50 {
+        assert_eq!(load(&cache, "kept", 9).await, 1, "hits work");
+        assert_eq!(load(&cache, &format!("new:{number}"), number).await, number, "the body runs");
+    }
+    let stats = cache.stats();
+    assert!(stats.remote_errors >= 50, "and it is counted: {stats:?}");
+    assert_eq!((stats.remote_skipped, stats.breaker_openings), (0, 0), "the store is not left alone");
+    assert_eq!(cache.set("other", &1_u64, TTL).await.unwrap_err().kind(), ErrorKind::Full);
+    let _ = cache.invalidate("kept").await.unwrap();
+    assert_eq!(load(&cache, "kept", 2).await, 2, "invalidations work");
+    server.tell::<()>(&["CONFIG", "SET", "maxmemory", "0"]);
+    assert_eq!(load(&cache, "kept", 3).await, 3);
+    assert_eq!(load(&cache, "kept", 4).await, 3);
+}
+
+#[tokio::test]
+async fn a_server_that_forgot_the_scripts_is_told_again_and_nobody_notices() {
+    let server = Server::start();
+    let cache = filled(cache(patient(server.url()))).await;
+    for number in 0..20 {
+        server.tell::<()>(&["SCRIPT", "FLUSH"]);
+        let key = format!("key:{number}");
+        assert_eq!(load(&cache, &key, number).await, number);
+        server.tell::<()>(&["SCRIPT", "FLUSH"]);
+        assert_eq!(load(&cache, &key, 99).await, number);
+        let _ = cache.invalidate(key.as_str()).await.unwrap();
+        assert_eq!(load(&cache, &key, 100 + number).await, 100 + number);
+    }
+    assert_eq!(cache.stats().remote_errors, 0);
+}
+
+#[tokio::test]
+async fn everything_flushed_in_mid_traffic_is_misses_only() {
+    let server = Server::start();
+    let cache = filled(cache(patient(server.url()))).await;
+    for number in 2..100 {
+        server.tell::<()>(&[if number % 2 == 0 { "FLUSHALL" } else { "FLUSHDB" }]);
+        assert_eq!(load(&cache, "kept", number).await, number, "a miss");
+        assert_eq!(load(&cache, "kept", 1_000).await, number, "and stored again");
+    }
+    assert_eq!((cache.stats().remote_errors, cache.stats().remote_refusals), (0, 0));
+}
+
+#[tokio::test]
+async fn each_control_key_that_is_deleted_alone_is_misses_only() {
+    let server = Server::start();
+    let cache = filled(cache(patient(server.url()))).await;
+    cache.set("user:1:name", &1_u64, TTL).await.unwrap();
+    let _ = cache.invalidate("other:*").await.unwrap();
+    let controls: Vec<String> = server.tell(&["KEYS", "{larder:shop}:*"]);
+    assert!(controls.len() >= 3, "{controls:?}");
+    for (round, control) in (2..).zip(&controls) {
+        server.tell::<u64>(&["DEL", control]);
+        let first = load(&cache, "user:1:name", round).await;
+        assert!(
+            first == round || first == round - 1 || first == 1,
+            "{control}: a value of {round} or before"
+        );
+        let second = load(&cache, "user:1:name", 1_000).await;
+        assert_eq!(second, first, "{control}: stored again");
+        // What covers the entry is gone: it must not be trusted.
+        if control.ends_with(":g:*") || control.contains(":g:p:user") {
+            assert_eq!(first, round, "{control}");
+        }
+    }
+    assert_eq!(cache.stats().remote_errors, 0);
+}
+
+fn cache_at(server: &Server) -> Cache {
+    cache(patient(server.url()))
+}
