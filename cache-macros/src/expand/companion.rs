@@ -4,13 +4,13 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens as _, format_ident, quote};
 use syn::visit_mut::{self, VisitMut};
 use syn::{
-    GenericArgument, GenericParam, Generics, Lifetime, PathArguments, Signature, Type, TypeReference,
+    FnArg, GenericArgument, GenericParam, Generics, Lifetime, PathArguments, Signature, Type, TypeReference,
     parse_quote,
 };
 
 use super::cached::{refresh, site_const, write_fn};
 use super::{Private, base, by_reference, derived, site, span_of, write_value};
-use crate::check::{Home, Keyed, KeyedAs, Part, Plan, Root, values};
+use crate::check::{Home, Keyed, KeyedAs, Part, Plan, Root, Value, values};
 use crate::function::{Color, contains_impl_trait, mentions};
 
 /// The companion of a function.
@@ -265,6 +265,16 @@ fn built(
 fn uncached(plan: &Plan<'_>, names: &Names) -> TokenStream {
     let mut sig = plan.function.sig.clone();
     sig.ident = names.uncached.clone();
+    // The key of a user without a body that asks for it is still the user's key: rustc is not to call it unused.
+    let typed = sig.inputs.iter_mut().filter_map(|input| match input {
+        FnArg::Typed(typed) => Some(typed),
+        FnArg::Receiver(_) => None,
+    });
+    for (typed, param) in typed.zip(&plan.function.params) {
+        if !param.bindings.is_empty() && param.bindings.iter().all(|name| is_read(plan, name)) {
+            typed.attrs.push(parse_quote!(#[allow(unused_variables, reason = "the attribute reads it")]));
+        }
+    }
     let (attrs, vis, body) = (plan.function.body_attrs(), &names.vis, &plan.function.body);
     let doc = format!("The body of [`{}`], without the cache.", plan.function.name());
     quote! {
@@ -277,6 +287,13 @@ fn uncached(plan: &Plan<'_>, names: &Names) -> TokenStream {
         )]
         #vis #sig #body
     }
+}
+
+/// Whether the attribute itself reads the argument `name`: in the key, a tag, or a condition.
+fn is_read(plan: &Plan<'_>, name: &Ident) -> bool {
+    let is_name = |value: &Value| matches!(&value.root, Root::Argument(_, argument) if argument == name);
+    values(&plan.key).chain(plan.tags.iter().flat_map(|tag| values(tag))).any(is_name)
+        || plan.args.when.get().is_some_and(|when| mentions(&when.to_token_stream(), &|ident| ident == name))
 }
 
 /// The function's outer signature under another name.
