@@ -59,6 +59,7 @@ pub(crate) enum Mistake<'a> {
     UnknownOption { option: &'a str, attribute: &'a str, options: &'a [&'a str] },
     OptionOfCached { option: &'a str, attribute: &'a str, options: &'a [&'a str] },
     DuplicateOption { option: &'a str },
+    NotYet { option: &'a str },
     ColonForEquals { option: &'a str },
     OptionForm { option: &'a str, takes: &'a str, form: &'a str },
     LooseTemplate { text: &'a str },
@@ -185,6 +186,21 @@ impl fmt::Display for Mistake<'_> {
                 Listed(options)
             ),
             Self::DuplicateOption { option } => write!(f, "`{option}` is given twice: keep one"),
+            Self::NotYet { option: "lock" } => f.write_str(
+                "`lock` is not in this version of larder yet, and callers in one process share one load without it: \
+                 remove `lock`",
+            ),
+            Self::NotYet { option: "fence" } => f.write_str(
+                "`fence` is not in this version of larder yet, and a process that dies before it invalidates leaves the \
+                 old values until their `ttl` ends: remove `fence`, and keep that `ttl` short",
+            ),
+            Self::NotYet { option: "settle" } => f.write_str(
+                "`settle` is not in this version of larder yet, and a load from a replica that lags may store an old value: \
+                 remove `settle`, and load from the primary database",
+            ),
+            Self::NotYet { option } => {
+                write!(f, "`{option}` is not in this version of larder yet: remove `{option}`")
+            }
             Self::ColonForEquals { option } => write!(f, "options take `=`: write `{option} = …`"),
             Self::OptionForm { option, takes, form } => write!(f, "`{option}` takes {takes}: write `{form}`"),
             Self::LooseTemplate { text } => {
