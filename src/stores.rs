@@ -73,7 +73,8 @@ fn open(config: &Config) -> Result<Cache> {
             ),
         ));
     }
-    let mut builder = Cache::builder().codec(config.codec).enabled(config.enabled);
+    let mut builder =
+        Cache::builder().codec(config.codec).compression(config.compression).enabled(config.enabled);
     if let Some(namespace) = &config.namespace {
         builder = builder.namespace(namespace);
     }

@@ -190,13 +190,13 @@ mod tests {
     fn failures_of_long_ago_or_among_many_answers_do_not() {
         let mut breaker = Breaker::default();
         for round in 0..100 {
-            assert!(!ends(&mut breaker, Outcome::Answered, at(round * 600)));
-            assert!(!ends(&mut breaker, Outcome::Failed, at(round * 600)), "never twenty in ten seconds");
+            assert!(!ends(&mut breaker, Outcome::Answered, at(round * 1_300)));
+            assert!(!ends(&mut breaker, Outcome::Failed, at(round * 1_300)), "never twenty in ten seconds");
         }
         let mut breaker = Breaker::default();
         for _ in 0..100 {
             assert!(!ends(&mut breaker, Outcome::Answered, at(0)));
-            assert!(!ends(&mut breaker, Outcome::Failed, at(0)) || breaker.opened() == 0);
+            assert!(!ends(&mut breaker, Outcome::Failed, at(0)), "a third");
             assert!(!ends(&mut breaker, Outcome::Answered, at(0)));
         }
     }

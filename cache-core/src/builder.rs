@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::cache::Cache;
 use crate::codec::Codec;
+use crate::compress::{Compression, Threshold};
 use crate::guard::Guard;
 use crate::store::{LocalStore, RemoteStore};
 
@@ -19,6 +20,7 @@ pub(crate) struct Settings {
     pub(crate) max_staleness: Duration,
     pub(crate) load_limit: Duration,
     pub(crate) codec: Codec,
+    pub(crate) compression: Threshold,
     pub(crate) enabled: bool,
 }
 
@@ -44,6 +46,7 @@ impl CacheBuilder {
                 max_staleness: Duration::from_secs(2),
                 load_limit: Duration::from_secs(30),
                 codec: Codec::default(),
+                compression: Compression::default().into(),
                 enabled: true,
             },
             remote: None,
@@ -97,6 +100,13 @@ impl CacheBuilder {
     /// The format in which values travel to the remote store. Default: JSON.
     pub fn codec(mut self, codec: Codec) -> Self {
         self.settings.codec = codec;
+        self
+    }
+
+    /// How values are made smaller on their way to the remote store, and from which size on. Default: not at
+    /// all. Readers need no setting, only the Cargo feature of whatever writers use.
+    pub fn compression(mut self, compression: impl Into<Threshold>) -> Self {
+        self.settings.compression = compression.into();
         self
     }
 

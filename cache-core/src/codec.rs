@@ -22,19 +22,38 @@ pub enum Codec {
     /// JSON: readable in any Redis viewer.
     #[default]
     Json,
+    /// `MessagePack`, with the names of fields: smaller and faster than JSON. Cargo feature `msgpack`.
+    #[cfg(feature = "msgpack")]
+    MessagePack,
 }
 
 impl Codec {
     pub(crate) const fn id(self) -> u8 {
         match self {
             Self::Json => 0,
+            #[cfg(feature = "msgpack")]
+            Self::MessagePack => 1,
         }
     }
 
     pub(crate) const fn from_id(id: u8) -> Option<Self> {
         match id {
             0 => Some(Self::Json),
+            #[cfg(feature = "msgpack")]
+            1 => Some(Self::MessagePack),
             _ => None,
+        }
+    }
+
+    /// The format of this name; an error says what is allowed.
+    pub(crate) fn named(name: &str) -> Result<Self, &'static str> {
+        match name {
+            "json" => Ok(Self::Json),
+            #[cfg(feature = "msgpack")]
+            "msgpack" => Ok(Self::MessagePack),
+            #[cfg(not(feature = "msgpack"))]
+            "msgpack" => Err("`json`, or turn on the Cargo feature `msgpack` of `larder`"),
+            _ => Err("`json` or `msgpack`"),
         }
     }
 }
@@ -109,6 +128,11 @@ fn encode<V: Serialize + 'static>(value: &dyn Any, codec: Codec) -> Result<Vec<u
     let value = value.downcast_ref::<V>().ok_or_else(|| unencodable::<V>("it is of another type"))?;
     match codec {
         Codec::Json => serde_json::to_vec(value).map_err(|error| unencodable::<V>("").with_source(error)),
+        // With names: without them, fields that have changed places would be taken for each other.
+        #[cfg(feature = "msgpack")]
+        Codec::MessagePack => {
+            rmp_serde::to_vec_named(value).map_err(|error| unencodable::<V>("").with_source(error))
+        }
     }
 }
 
@@ -117,9 +141,9 @@ where
     V: Serialize + DeserializeOwned + Send + Sync + 'static,
 {
     let value: V = match codec {
-        Codec::Json => serde_json::from_slice(bytes).map_err(|error| {
-            Error::new(ErrorKind::Protocol, "a stored value does not decode").with_source(error)
-        })?,
+        Codec::Json => serde_json::from_slice(bytes).map_err(undecodable)?,
+        #[cfg(feature = "msgpack")]
+        Codec::MessagePack => rmp_serde::from_slice(bytes).map_err(undecodable)?,
     };
     Ok(Arc::new(Entry::new(value, stamp, fresh_until, bytes.len())))
 }
@@ -144,6 +168,10 @@ fn weigh<V: Serialize + 'static>(value: &dyn Any) -> usize {
         Some(value) if serde_json::to_writer(&mut count, value).is_ok() => count.0.max(size_of::<V>()),
         _ => size_of::<V>(),
     }
+}
+
+fn undecodable(error: impl std::error::Error + Send + Sync + 'static) -> Error {
+    Error::new(ErrorKind::Protocol, "a stored value does not decode").with_source(error)
 }
 
 fn unencodable<V>(why: &str) -> Error {

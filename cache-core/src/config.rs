@@ -6,6 +6,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::codec::Codec;
+use crate::compress::Compression;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Where the values of a cache are kept.
@@ -36,6 +37,8 @@ pub struct Config {
     pub max_entries: Option<usize>,
     /// `CACHE_CODEC`.
     pub codec: Codec,
+    /// `CACHE_COMPRESSION`.
+    pub compression: Compression,
     /// `CACHE_ENABLED`.
     pub enabled: bool,
 }
@@ -92,10 +95,6 @@ impl Config {
             (Some(prefix), None) => Some(prefix.to_lowercase()),
             (_, namespace) => namespace.map(|(_, namespace)| namespace),
         };
-        let _off_is_all_there_is = variables.get("CACHE_COMPRESSION", |value| match value {
-            "none" => Ok(()),
-            _ => Err("`none`; `lz4` and `zstd` are not in this version"),
-        })?;
         Ok(Self {
             backend: backend.map(|(_, backend)| backend),
             redis,
@@ -108,11 +107,11 @@ impl Config {
                 })?
                 .map(|(_, entries)| entries),
             codec: variables
-                .get("CACHE_CODEC", |value| match value {
-                    "json" => Ok(Codec::Json),
-                    _ => Err("`json`; `msgpack` is not in this version"),
-                })?
+                .get("CACHE_CODEC", Codec::named)?
                 .map_or_else(Codec::default, |(_, codec)| codec),
+            compression: variables
+                .get("CACHE_COMPRESSION", Compression::named)?
+                .map_or_else(Compression::default, |(_, compression)| compression),
             enabled: variables
                 .get("CACHE_ENABLED", |value| match value.to_ascii_lowercase().as_str() {
                     "true" | "1" | "yes" | "on" => Ok(true),
@@ -253,6 +252,22 @@ mod tests {
             assert_eq!(error.kind(), ErrorKind::Config);
             let text = error.to_string();
             assert!(text.contains(name) && text.contains(value) && text.contains(allowed), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_needs_a_cargo_feature_says_which() {
+        for (name, value, built) in [
+            ("CACHE_CODEC", "msgpack", cfg!(feature = "msgpack")),
+            ("CACHE_COMPRESSION", "lz4", cfg!(feature = "lz4")),
+            ("CACHE_COMPRESSION", "zstd", cfg!(feature = "zstd")),
+        ] {
+            match config(&[(name, value)]) {
+                Ok(_) => assert!(built, "{value}"),
+                Err(error) => {
+                    assert!(!built && error.to_string().contains(&format!("feature `{value}`")), "{error}");
+                }
+            }
         }
     }
 

@@ -10,14 +10,17 @@
 //! | 0–3 | `LDR` and the format version, 1 |
 //! | 4–19 | the token of the load that made the value |
 //! | 20 | codec |
-//! | 21 | flags: 1 = a remembered `None`, without payload |
+//! | 21 | flags: 1 = a remembered `None`, without payload; 2, 4 = the payload is compressed (LZ4, Zstandard) |
 //! | 22–29 | the function's `version` |
 //! | 30–37 | fingerprint of the value's type |
 //! | 38–53 | digest of the key |
 //! | 54 | number of scopes, then 8 bytes of generation for each |
 //! | … | length of the payload (4), payload, checksum of everything before it (8) |
 
+use std::borrow::Cow;
+
 use crate::codec::Codec;
+use crate::compress::{self, Threshold};
 use crate::store::{Generation, Token};
 
 const MAGIC: [u8; 4] = *b"LDR\x01";
@@ -46,7 +49,7 @@ pub(crate) struct Label<'a> {
 pub(crate) struct Opened<'a> {
     pub(crate) codec: Codec,
     /// The encoded value, or nothing for a remembered `None`.
-    pub(crate) payload: Option<&'a [u8]>,
+    pub(crate) payload: Option<Cow<'a, [u8]>>,
     pub(crate) generations: Vec<Generation>,
 }
 
@@ -55,7 +58,7 @@ pub(crate) struct Opened<'a> {
 pub(crate) enum Refusal {
     /// Not an envelope of this format, cut short, or altered.
     Damaged,
-    /// An entry of another key, type, version or codec.
+    /// An entry of another key, type, version or codec, or compressed in a way that is not built in.
     Foreign,
 }
 
@@ -65,17 +68,23 @@ pub(crate) fn seal(
     token: Token,
     generations: &[Generation],
     codec: Codec,
+    threshold: Threshold,
     payload: Option<&[u8]>,
 ) -> Option<Vec<u8>> {
     let scopes = u8::try_from(generations.len()).ok()?;
     let body = payload.unwrap_or_default();
-    let length = u32::try_from(body.len()).ok().filter(|_| body.len() <= MAX_PAYLOAD)?;
+    if body.len() > MAX_PAYLOAD {
+        return None;
+    }
+    let packed = threshold.pack(body);
+    let (compression, body) = packed.as_ref().map_or((0, body), |(flag, packed)| (*flag, packed));
+    let length = u32::try_from(body.len()).ok()?;
 
     let mut bytes = Vec::with_capacity(64 + 8 * generations.len() + body.len());
     bytes.extend_from_slice(&MAGIC);
     bytes.extend_from_slice(&token.0);
     bytes.push(codec.id());
-    bytes.push(if payload.is_none() { FLAG_ABSENT } else { 0 });
+    bytes.push(if payload.is_none() { FLAG_ABSENT } else { compression });
     bytes.extend_from_slice(&label.version.unwrap_or_default().to_le_bytes());
     bytes.extend_from_slice(&fingerprint(label.type_name.unwrap_or_default()));
     bytes.extend_from_slice(&key_digest(label.key));
@@ -116,7 +125,13 @@ pub(crate) fn open<'a>(bytes: &'a [u8], label: Label<'_>) -> Result<Opened<'a>, 
         return Err(Refusal::Foreign);
     }
     let codec = Codec::from_id(codec).ok_or(Refusal::Foreign)?;
-    Ok(Opened { codec, payload: (flags & FLAG_ABSENT == 0).then_some(payload), generations })
+    let payload = match flags {
+        0 => Some(Cow::Borrowed(payload)),
+        FLAG_ABSENT => None,
+        _ if flags & !compress::FLAGS != 0 => return Err(Refusal::Foreign),
+        _ => Some(Cow::Owned(compress::unpack(flags, payload, MAX_PAYLOAD).ok_or(Refusal::Foreign)?)),
+    };
+    Ok(Opened { codec, payload, generations })
 }
 
 struct Reader<'a>(&'a [u8]);
@@ -148,22 +163,27 @@ fn first<const N: usize>(hash: blake3::Hash) -> [u8; N] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::compress::Compression;
 
     const LABEL: Label<'_> = Label { key: "user:1", type_name: Some("app::User"), version: Some(3) };
     const GENERATIONS: [Generation; 2] = [Generation(*b"everythi"), Generation(*b"allusers")];
 
     fn sealed(payload: Option<&[u8]>) -> Vec<u8> {
-        seal(LABEL, Token([7; 16]), &GENERATIONS, Codec::Json, payload).expect("small enough")
+        seal(LABEL, Token([7; 16]), &GENERATIONS, Codec::Json, Compression::None.into(), payload)
+            .expect("small enough")
     }
 
     #[test]
     fn what_is_sealed_opens() {
         let bytes = sealed(Some(b"{}"));
         let opened = open(&bytes, LABEL).expect("the same label");
-        assert_eq!(opened.payload, Some(&b"{}"[..]));
+        assert_eq!(opened.payload.as_deref(), Some(&b"{}"[..]));
         assert_eq!(opened.generations, GENERATIONS);
         assert_eq!(open(&sealed(None), LABEL).expect("a remembered None").payload, None);
-        assert_eq!(open(&sealed(Some(b"")), LABEL).expect("an empty payload").payload, Some(&b""[..]));
+        assert_eq!(
+            open(&sealed(Some(b"")), LABEL).expect("an empty payload").payload.as_deref(),
+            Some(&b""[..])
+        );
     }
 
     #[test]

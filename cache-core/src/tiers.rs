@@ -297,7 +297,7 @@ impl Inner {
             None => Some(Arc::new(Entry::new(Absent, as_of.stamp.clone(), fresh_until, 0))),
             Some(payload) => {
                 let decode = wanted.typed.bytes?.decode;
-                decode(payload, opened.codec, as_of.stamp.clone(), fresh_until)
+                decode(&payload, opened.codec, as_of.stamp.clone(), fresh_until)
                     .inspect_err(|_| self.counters.remote_refusals.increment())
                     .ok()
             }
@@ -403,13 +403,20 @@ impl Inner {
         claimed: &Claimed,
         payload: Option<&[u8]>,
     ) -> Result<Vec<u8>> {
-        envelope::seal(wanted.label(key), claimed.token, &claimed.generations, self.settings.codec, payload)
-            .ok_or_else(|| {
-                Error::new(
-                    ErrorKind::Encode,
-                    format!("a value of more than {} bytes is not stored remotely", envelope::MAX_PAYLOAD),
-                )
-            })
+        envelope::seal(
+            wanted.label(key),
+            claimed.token,
+            &claimed.generations,
+            self.settings.codec,
+            self.settings.compression,
+            payload,
+        )
+        .ok_or_else(|| {
+            Error::new(
+                ErrorKind::Encode,
+                format!("a value of more than {} bytes is not stored remotely", envelope::MAX_PAYLOAD),
+            )
+        })
     }
 
     /// The remote store, once this process has delivered the invalidations that it owes it.
