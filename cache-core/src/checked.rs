@@ -7,15 +7,16 @@ use std::convert::Infallible;
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
+use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::codec::Wire;
+use crate::codec::{Local, Serde, Wire};
 use crate::error::{Error, Result};
 use crate::global::{AsCache, Global};
 use crate::shape::{Shape, SharedError};
 
-/// A value that can be stored, in the way that `W` says.
+/// A value that can be stored wherever the cache keeps it.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be stored in a cache",
     label = "not `Clone`, or not `Serialize + DeserializeOwned`, or not `Send + Sync + 'static`",
@@ -23,10 +24,22 @@ use crate::shape::{Shape, SharedError};
             this process and is `Clone + Send + Sync + 'static`",
     note = "what is not `Clone` can be returned in an `Arc`"
 )]
-pub trait Storable<W> {}
+pub trait Storable {}
 
 #[diagnostic::do_not_recommend]
-impl<V: Clone + Send + Sync + 'static, W: Wire<V>> Storable<W> for V {}
+impl<V: Clone + Send + Sync + 'static> Storable for V where Serde: Wire<V> {}
+
+/// A value that can be kept in the process.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be kept in a cache",
+    label = "not `Clone`, or not `Send + Sync + 'static`",
+    note = "derive `Clone`, or return it in an `Arc`; what is not `Send + Sync`, such as an `Rc`, cannot be shared by the \
+            callers of a cached function"
+)]
+pub trait Keepable {}
+
+#[diagnostic::do_not_recommend]
+impl<V: Clone + Send + Sync + 'static> Keepable for V {}
 
 /// A shape whose value is about to be asked for.
 pub struct Storing<S, W> {
@@ -49,7 +62,7 @@ pub trait CheckStorable {
     fn checked(&self) -> Self::Shape;
 }
 
-impl<W, S: Shape<Value: Storable<W>>> CheckStorable for Storing<S, W> {
+impl<W: Wire<S::Value>, S: Shape<Value: Keepable>> CheckStorable for Storing<S, W> {
     type Shape = S;
 
     #[inline]
@@ -62,22 +75,41 @@ impl<W, S: Shape<Value: Storable<W>>> CheckStorable for Storing<S, W> {
 pub trait CheckUnstorable {
     /// The shape.
     type Shape: Shape;
-    /// How its value was to be stored.
-    type Wire;
 
     /// Returns what stands for it.
     fn checked(&self) -> Unstorable<Self::Shape>
     where
-        <Self::Shape as Shape>::Value: Storable<Self::Wire>;
+        <Self::Shape as Shape>::Value: Storable;
 }
 
-impl<S: Shape, W> CheckUnstorable for &Storing<S, W> {
+impl<S: Shape> CheckUnstorable for &Storing<S, Serde> {
     type Shape = S;
-    type Wire = W;
 
     fn checked(&self) -> Unstorable<S>
     where
-        S::Value: Storable<W>,
+        S::Value: Storable,
+    {
+        Unstorable(self.shape)
+    }
+}
+
+/// The same for a value that stays in the process.
+pub trait CheckUnkeepable {
+    /// The shape.
+    type Shape: Shape;
+
+    /// Returns what stands for it.
+    fn checked(&self) -> Unstorable<Self::Shape>
+    where
+        <Self::Shape as Shape>::Value: Keepable;
+}
+
+impl<S: Shape> CheckUnkeepable for &Storing<S, Local> {
+    type Shape = S;
+
+    fn checked(&self) -> Unstorable<S>
+    where
+        S::Value: Keepable,
     {
         Unstorable(self.shape)
     }
@@ -190,6 +222,30 @@ impl<C: ?Sized> CheckNoCache for &Caching<'_, C> {
     {
         &Global
     }
+}
+
+/// An expression where an attribute takes a time.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no time",
+    label = "expected `Duration`",
+    note = "write `Duration::from_secs(…)` around a number of seconds, or the time itself as in `300` or `\"5m\"`"
+)]
+pub trait Time {
+    /// The time.
+    fn duration(self) -> Duration;
+}
+
+impl Time for Duration {
+    #[inline]
+    fn duration(self) -> Duration {
+        self
+    }
+}
+
+/// A time that is computed.
+#[inline]
+pub fn duration(time: impl Time) -> Duration {
+    time.duration()
 }
 
 /// An output into which an error of the cache can be put.

@@ -3,7 +3,7 @@
 pub use inventory::submit as inventory_submit;
 
 pub use crate::call::{Lookup, Miss, bypass, lookup, refresh};
-pub use crate::checked::{caching, storing, strict};
+pub use crate::checked::{caching, duration, storing, strict};
 pub use crate::codec::{Local, Serde, Wire};
 pub use crate::config::Config;
 pub use crate::global::{AsCache, Global, Opener};
@@ -17,7 +17,9 @@ pub use crate::submit;
 
 /// The traits that find a shape, for `use probe::*`.
 pub mod probe {
-    pub use crate::checked::{CheckCache as _, CheckNoCache as _, CheckStorable as _, CheckUnstorable as _};
+    pub use crate::checked::{
+        CheckCache as _, CheckNoCache as _, CheckStorable as _, CheckUnkeepable as _, CheckUnstorable as _,
+    };
     pub use crate::shape::{
         ProbeOkay as _, ProbeOkayCopies as _, ProbeOkayPresent as _, ProbeOkayPresentCopies as _,
         ProbePresent as _, ProbeWhole as _,

@@ -94,6 +94,12 @@ impl<R> Probe<R> {
         Self(PhantomData)
     }
 
+    /// A probe of the type that is written as that of no values.
+    #[must_use]
+    pub fn like(_none: &[R; 0]) -> Self {
+        Self::new()
+    }
+
     /// A probe of the type of `output`.
     #[must_use]
     pub fn of(_output: &R) -> Self {

@@ -16,7 +16,7 @@ use self::read::{
     beta, closure, companion, each, expression, flag, lock, path, skip, tags, template, time,
     time_before_value, version,
 };
-use crate::diagnose::{Mistake, Problems, nearest};
+use crate::diagnose::{Mistake, Problems, meant, quoted};
 use crate::template::{Template, Use};
 
 /// An option that may be given once. Remembers where, and that it was given even if its value could not be read,
@@ -323,12 +323,11 @@ fn unknown_option(option: &Named, attribute: &str, options: &[&str], problems: &
 
 /// A name in `#[cache_invalidate]` that is neither an option nor a call.
 fn unknown_target(name: &str, option: &Named, problems: &mut Problems) {
-    match option.string() {
-        Some(text) if matches!(name, "key" | "keys" | "pattern" | "target" | "targets") => {
-            let form = text.token().to_string();
-            problems.at(&option.name, Mistake::OptionForm { option: name, takes: "no name", form: &form });
+    match option.texts() {
+        Some(texts) if matches!(name, "key" | "keys" | "pattern" | "patterns" | "target" | "targets") => {
+            problems.at(&option.name, Mistake::NamedTarget { name, form: &texts });
         }
-        _ if option.is_flag() && nearest(name, InvalidateArgs::OPTIONS.iter().copied()).is_none() => {
+        _ if option.is_flag() && meant(name, InvalidateArgs::OPTIONS).is_none() => {
             problems.at(&option.name, Mistake::BareFunction { name });
         }
         _ => unknown_option(option, "cache_invalidate", InvalidateArgs::OPTIONS, problems),
@@ -338,7 +337,7 @@ fn unknown_target(name: &str, option: &Named, problems: &mut Problems) {
 /// An expression where `#[cached]` and `#[cache_put]` have options: a text is taken for the key.
 fn loose(value: &Expr, attribute: &str, key: &mut Slot<Template>, problems: &mut Problems) {
     let Some(text) = read::as_string(value) else {
-        problems.at(value, Mistake::UnexpectedArgument { attribute });
+        problems.at(value, Mistake::UnexpectedArgument { token: &quoted(value), attribute });
         return;
     };
     problems.at(value, Mistake::LooseTemplate { text: &text.token().to_string() });

@@ -17,7 +17,7 @@ use syn::visit::Visit;
 use syn::{Type, TypeReference};
 
 use crate::diagnose::{Mistake, Problems, quoted};
-use crate::function::{Color, Function, contains_impl_trait};
+use crate::function::{Color, Function, contains_impl_trait, impl_trait};
 
 /// Rules about the function that hold for every attribute: it is async and has a body.
 fn is_async(function: &Function, problems: &mut Problems) {
@@ -74,8 +74,8 @@ fn returns_a_value(function: &Function, local: bool, problems: &mut Problems) {
     if matches!(function.color, Color::Blocking) {
         return;
     }
-    if contains_impl_trait(output) {
-        problems.at(output, Mistake::ReturnsImpl { output: &quoted(output) });
+    if let Some(opaque) = impl_trait(output) {
+        problems.at(opaque, Mistake::ReturnsImpl { output: &quoted(opaque) });
     }
     for borrow in borrows(output) {
         let (text, owned) = (quoted(borrow), owned_form(&borrow.elem));

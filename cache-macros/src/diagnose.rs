@@ -64,11 +64,15 @@ pub(crate) enum Mistake<'a> {
     OptionForm { option: &'a str, takes: &'a str, form: &'a str },
     LooseTemplate { text: &'a str },
     LooseTokens { token: &'a str, attribute: &'a str },
-    UnexpectedArgument { attribute: &'a str },
+    UnexpectedArgument { token: &'a str, attribute: &'a str },
+    StrayComma,
+    NoValue { option: &'a str },
+    NoExpression { option: &'a str, value: &'a str },
     MissingOption { attribute: &'a str, option: &'a str, example: &'a str },
     NeedsOption { option: &'a str, other: &'a str, why: &'a str },
     Contradiction { option: &'a str, other: &'a str, why: &'a str },
     NoTarget,
+    NamedTarget { name: &'a str, form: &'a str },
     BareFunction { name: &'a str },
     TargetForm { text: &'a str },
     NestedAny,
@@ -99,7 +103,7 @@ pub(crate) enum Mistake<'a> {
     GlobInKey { glob: char, what: &'a str, template: &'a str },
     GlobInTarget { glob: char, template: &'a str },
     Braces { braced: &'a str, placeholder: &'a str },
-    EmptyBraces { example: &'a str },
+    EmptyBraces { example: Option<&'a str> },
     Touching { first: &'a str, second: &'a str },
     DuplicateTarget { template: &'a str },
 
@@ -108,6 +112,7 @@ pub(crate) enum Mistake<'a> {
     ResultInKey { placeholder: &'a str },
     ResultInTag { placeholder: &'a str },
     ResultIsArgument { placeholder: &'a str },
+    ResultOfNothing { placeholder: &'a str, function: &'a str },
     NoSelf { placeholder: &'a str, function: &'a str },
     GenericPath { placeholder: &'a str, root: &'a str },
     Unkeyed { argument: &'a str, placeholder: &'a str },
@@ -174,7 +179,7 @@ impl fmt::Display for Mistake<'_> {
 
             Self::UnknownOption { option, attribute, options } => {
                 write!(f, "`#[{attribute}]` has no option `{option}`")?;
-                match renamed(option, options).or_else(|| nearest(option, options.iter().copied())) {
+                match meant(option, options) {
                     Some(name) => write!(f, "; did you mean `{name}`?"),
                     None => write!(f, "; its options are {}", Listed(options)),
                 }
@@ -209,8 +214,13 @@ impl fmt::Display for Mistake<'_> {
             Self::LooseTokens { token, attribute } => {
                 write!(f, "`{token}` is not expected here: separate the options of `#[{attribute}]` with `,`")
             }
-            Self::UnexpectedArgument { attribute } => {
-                write!(f, "`#[{attribute}]` cannot read this: write options as `name = value`, separated by `,`")
+            Self::UnexpectedArgument { token, attribute } => {
+                write!(f, "`{token}` is no option of `#[{attribute}]`: write options as `name = value`, separated by `,`")
+            }
+            Self::StrayComma => f.write_str("`,` separates nothing here: remove it"),
+            Self::NoValue { option } => write!(f, "`{option}` has no value: write `{option} = …`"),
+            Self::NoExpression { option, value } => {
+                write!(f, "`{value}` is no complete expression: write `{option} = …` with one")
             }
             Self::MissingOption { attribute, option, example } => {
                 write!(f, "`#[{attribute}]` needs `{option}`: write `{example}`")
@@ -225,6 +235,9 @@ impl fmt::Display for Mistake<'_> {
                 "`#[cache_invalidate]` names nothing to invalidate: write a key such as `\"user:<id>\"`, a pattern such as \
                  `\"user:*\"`, a cached function such as `get_user(id)`, or `tags = [\"users\"]`",
             ),
+            Self::NamedTarget { name, form } => {
+                write!(f, "`{name}` is no option, and targets stand without a name: write `{form}`")
+            }
             Self::BareFunction { name } => write!(
                 f,
                 "`{name}` names a function without its arguments: write `{name}(…)`, with `_` for every value"
@@ -319,7 +332,11 @@ impl fmt::Display for Mistake<'_> {
                 write!(f, "`{braced}` is literal text, the same for every call: write `{placeholder}`")
             }
             Self::EmptyBraces { example } => {
-                write!(f, "`{{}}` is literal text, the same for every call: name the argument, as in `{example}`")
+                f.write_str("`{}` is literal text, the same for every call: ")?;
+                match example {
+                    Some(example) => write!(f, "name the argument, as in `{example}`"),
+                    None => f.write_str("remove it, as there is no argument to write in its place"),
+                }
             }
             Self::Touching { first, second } => write!(
                 f,
@@ -351,6 +368,11 @@ impl fmt::Display for Mistake<'_> {
             Self::ResultIsArgument { placeholder } => write!(
                 f,
                 "`{placeholder}` could mean the argument `result` or what the function returns: rename the argument"
+            ),
+            Self::ResultOfNothing { placeholder, function } => write!(
+                f,
+                "`{placeholder}` reads what `{function}` returns, which is nothing: return the value, or write a \
+                 placeholder for an argument"
             ),
             Self::NoSelf { placeholder, function } => {
                 write!(f, "`{placeholder}` needs a receiver: write `&self` in `{function}`, or remove the placeholder")
@@ -425,6 +447,11 @@ impl fmt::Display for Mistake<'_> {
             ),
         }
     }
+}
+
+/// The option that `wrong` most likely meant: its name in another cache, or one misspelt.
+pub(crate) fn meant<'o>(wrong: &str, options: &[&'o str]) -> Option<&'o str> {
+    renamed(wrong, options).or_else(|| nearest(wrong, options.iter().copied()))
 }
 
 /// The name among `known` that `wrong` most likely meant.

@@ -102,10 +102,13 @@ fn borrowed(expr: &Expr) -> TokenStream {
 }
 
 /// What of `output` is stored, selected by its type.
+///
+/// The type stands in no list of generic arguments: of one that does not exist, rustc would there say something else than
+/// in the signature, and so say it twice.
 fn shape(private: &Private<'_>, output: &Type) -> TokenStream {
     quote!({
         use #private::probe::*;
-        (&&&&&&#private::Probe::<#output>::new()).shape()
+        (&&&&&&#private::Probe::like(&([] as [#output; 0]))).shape()
     })
 }
 
@@ -133,15 +136,22 @@ fn shape_of(private: &Private<'_>, output: &Ident) -> TokenStream {
 }
 
 /// A time as an expression of type `Duration`; a closure has none.
-fn duration(time: &Time) -> Option<TokenStream> {
+fn duration(private: &Private<'_>, time: &Time) -> Option<TokenStream> {
     match time {
         Time::Fixed(duration) => {
             let millis = millis(*duration);
             Some(quote!(::core::time::Duration::from_millis(#millis)))
         }
-        Time::Computed(expr) => Some(expr.to_token_stream()),
+        Time::Computed(expr) => Some(computed(private, expr)),
         Time::FromValue(_) => None,
     }
+}
+
+/// `expr`, asked at its place whether it is a duration.
+fn computed(private: &Private<'_>, expr: &Expr) -> TokenStream {
+    let span = Span::mixed_site().located_at(expr.span());
+    let private = private.at(span);
+    quote_spanned!(span=> #private::duration(#expr))
 }
 
 /// A closure of the user as an argument. Its bars are ours, so that clippy does not ask for a path in place of the
@@ -175,7 +185,9 @@ fn write_parts(private: &Private<'_>, function: &Function, parts: &[Part], write
 /// The tokens that `value` begins with, and whether they are a reference already.
 fn base(value: &Value) -> (TokenStream, bool) {
     match &value.root {
-        Root::Receiver if value.fields.is_empty() => (quote!(&*self), true),
+        Root::Receiver if value.fields.is_empty() => {
+            (quote_spanned!(Span::call_site().located_at(value.span)=> &*self), true)
+        }
         Root::Receiver => (quote!(self), true),
         Root::Argument(_, name) | Root::Const(name) => (name.to_token_stream(), false),
         Root::Item(name) => (name.to_token_stream(), true),
@@ -277,7 +289,8 @@ fn body_future(function: &Function) -> TokenStream {
         (Color::Async, Some(output)) if !contains_impl_trait(output) => {
             let returned = local("returned");
             quote!(async move {
-                if let ::core::option::Option::Some(#returned) = ::core::option::Option::None::<#output> {
+                if let ::core::option::Option::Some(#returned) = ::core::option::Option::None {
+                    let #returned: #output = #returned;
                     return #returned;
                 }
                 #[allow(clippy::diverging_sub_expression, reason = "the body may always return early")]

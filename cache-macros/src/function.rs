@@ -9,7 +9,7 @@ use syn::parse::{Parse, ParseStream};
 use syn::visit::{self, Visit};
 use syn::{
     Attribute, Block, Expr, FnArg, GenericArgument, GenericParam, Local, Pat, Path, PathArguments, Receiver,
-    ReceiverKind, ReturnType, Signature, Stmt, Token, Type, TypeParamBound, Visibility,
+    ReceiverKind, ReturnType, Signature, Stmt, Token, Type, TypeImplTrait, TypeParamBound, Visibility,
 };
 
 use crate::place::Place;
@@ -296,17 +296,23 @@ fn restore_patterns(params: &mut [Param], body: &TokenStream) {
     }
 }
 
-/// Whether `impl Trait` stands anywhere in `ty`.
-pub(crate) fn contains_impl_trait(ty: &Type) -> bool {
-    struct Finder(bool);
-    impl Visit<'_> for Finder {
-        fn visit_type_impl_trait(&mut self, _: &syn::TypeImplTrait) {
-            self.0 = true;
+/// The first `impl Trait` in `ty`.
+pub(crate) fn impl_trait(ty: &Type) -> Option<&TypeImplTrait> {
+    #[derive(Default)]
+    struct Finder<'t>(Option<&'t TypeImplTrait>);
+    impl<'t> Visit<'t> for Finder<'t> {
+        fn visit_type_impl_trait(&mut self, found: &'t TypeImplTrait) {
+            self.0.get_or_insert(found);
         }
     }
-    let mut finder = Finder(false);
+    let mut finder = Finder::default();
     finder.visit_type(ty);
     finder.0
+}
+
+/// Whether `impl Trait` stands anywhere in `ty`.
+pub(crate) fn contains_impl_trait(ty: &Type) -> bool {
+    impl_trait(ty).is_some()
 }
 
 /// Whether one of `names` stands anywhere in `tokens`.

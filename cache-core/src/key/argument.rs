@@ -18,6 +18,7 @@ pub trait KeyArgument<T: ?Sized> {
 
 macro_rules! holders {
     ($([$($generics:tt)*] $holder:ty => $target:ty;)*) => {$(
+        #[diagnostic::do_not_recommend]
         impl<$($generics)*> KeyArgument<$target> for $holder {
             fn argument(&self) -> &$target {
                 self
@@ -46,6 +47,7 @@ holders! {
     [B: ToOwned + ?Sized] &Cow<'_, B> => B;
 }
 
+#[diagnostic::do_not_recommend]
 impl<T, const N: usize> KeyArgument<[T]> for &[T; N] {
     fn argument(&self) -> &[T] {
         *self

@@ -189,11 +189,33 @@ macro_rules! displayed {
 
 displayed! { IpAddr Ipv4Addr Ipv6Addr SocketAddr }
 
+/// A value for `<argument:hash>`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be hashed into a cache key",
+    label = "not `Serialize`, which `:hash` reads",
+    note = "derive `serde::Serialize`; or derive `larder::KeyPart` and write the placeholder without `:hash`"
+)]
+pub trait Hashed: Serialize {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + ?Sized> Hashed for T {}
+
+/// A value for `<argument:lower>`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no text to write in lower case",
+    label = "not `AsRef<str>`, which `:lower` reads",
+    note = "write the placeholder without `:lower`"
+)]
+pub trait Lowered: AsRef<str> {}
+
+#[diagnostic::do_not_recommend]
+impl<T: AsRef<str> + ?Sized> Lowered for T {}
+
 /// Writes what `<argument:hash>` stands for: 128 bits of BLAKE3 over the canonical JSON of `value`.
 ///
 /// Map keys are sorted, so a `HashMap` has one digest. As everywhere in JSON, a float that is not finite
 /// reads as `null`. A value that JSON cannot hold makes the key unusable: the call bypasses the cache.
-pub fn write_hash(value: &(impl Serialize + ?Sized), key: &mut KeyWriter) {
+pub fn write_hash(value: &(impl Hashed + ?Sized), key: &mut KeyWriter) {
     match serde_json::to_value(value) {
         Ok(value) => {
             let mut canonical = Vec::new();
@@ -205,7 +227,7 @@ pub fn write_hash(value: &(impl Serialize + ?Sized), key: &mut KeyWriter) {
 }
 
 /// Writes what `<argument:lower>` stands for: the lower-case text of `value`.
-pub fn write_lower(value: &(impl AsRef<str> + ?Sized), key: &mut KeyWriter) {
+pub fn write_lower(value: &(impl Lowered + ?Sized), key: &mut KeyWriter) {
     key.escaped(&value.as_ref().to_lowercase());
 }
 

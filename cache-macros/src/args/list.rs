@@ -46,6 +46,17 @@ impl Named {
         }
     }
 
+    /// The text in `name = "text"`, or the texts in `name = ["text", "text"]`, as they stand.
+    pub(crate) fn texts(&self) -> Option<String> {
+        let Value::Is(value) = &self.value else { return None };
+        let texts: Option<Vec<&LitStr>> = match value {
+            Expr::Array(list) => list.elems.iter().map(super::read::as_string).collect(),
+            other => super::read::as_string(other).map(|text| vec![text]),
+        };
+        let texts: Vec<String> = texts?.into_iter().map(|text| text.token().to_string()).collect();
+        Some(texts.join(", "))
+    }
+
     /// `name(…)` as the call that it may also be.
     pub(crate) fn as_call(&self) -> Option<Expr> {
         let (name, Value::List(list)) = (&self.name, &self.value) else { return None };
@@ -58,6 +69,10 @@ pub(crate) fn items(attribute: &str, tokens: TokenStream, problems: &mut Problem
     let parse = |input: ParseStream<'_>| {
         let mut items = Vec::new();
         while !input.is_empty() {
+            if let Ok(comma) = input.parse::<Token![,]>() {
+                problems.at(&comma, Mistake::StrayComma);
+                continue;
+            }
             items.extend(item(attribute, input, problems));
             end_of_item(attribute, input, problems);
         }
@@ -80,14 +95,7 @@ fn item(attribute: &str, input: ParseStream<'_>, problems: &mut Problems) -> Opt
     if named && input.peek2(Token![=]) && !input.peek2(Token![==]) {
         let name = input.call(Ident::parse_any).ok()?;
         input.parse::<Token![=]>().ok()?;
-        return match input.parse() {
-            Ok(value) => Some(Item::Named(Named { name, value: Value::Is(value) })),
-            Err(error) => {
-                problems.push(error);
-                skip_item(input);
-                None
-            }
-        };
+        return value(name, input, problems).map(Item::Named);
     }
     if named && input.peek2(Token![:]) && !input.peek2(Token![::]) {
         let name = input.call(Ident::parse_any).ok()?;
@@ -100,9 +108,26 @@ fn item(attribute: &str, input: ParseStream<'_>, problems: &mut Problems) -> Opt
         return Some(Item::Loose(value));
     }
     if let Ok(token) = start.parse::<TokenTree>() {
-        problems.at(&token, Mistake::UnexpectedArgument { attribute });
+        problems.at(&token, Mistake::UnexpectedArgument { token: &token.to_string(), attribute });
     }
     skip_item(input);
+    None
+}
+
+/// What stands behind `name =`.
+fn value(name: Ident, input: ParseStream<'_>, problems: &mut Problems) -> Option<Named> {
+    let start = input.fork();
+    if let Ok(value) = input.parse() {
+        return Some(Named { name, value: Value::Is(value) });
+    }
+    let written = skip_item(&start);
+    skip_item(input);
+    let option = name.unraw().to_string();
+    if written.is_empty() {
+        problems.at(&name, Mistake::NoValue { option: &option });
+    } else {
+        problems.at(&written, Mistake::NoExpression { option: &option, value: &written.to_string() });
+    }
     None
 }
 
@@ -119,13 +144,16 @@ fn end_of_item(attribute: &str, input: ParseStream<'_>, problems: &mut Problems)
     let _ = input.parse::<Token![,]>();
 }
 
-/// Goes on to the next comma outside of any bracket, or to the end.
-fn skip_item(input: ParseStream<'_>) {
+/// Goes on to the next comma outside of any bracket, or to the end. Returns what was passed.
+fn skip_item(input: ParseStream<'_>) -> TokenStream {
+    let mut passed = TokenStream::new();
     while !input.is_empty() && !input.peek(Token![,]) {
-        if input.parse::<TokenTree>().is_err() {
-            return;
+        match input.parse::<TokenTree>() {
+            Ok(token) => passed.extend([token]),
+            Err(_) => break,
         }
     }
+    passed
 }
 
 /// Whether one token is left.

@@ -13,7 +13,7 @@ use syn::{Expr, ExprClosure, ExprLit, ExprPath, ExprUnary, Lit, LitStr, Path, To
 
 use super::list::{Named, Value};
 use super::{Callee, Companion, Each, Lock, Target, Time, TypedTarget};
-use crate::diagnose::{Mistake, Problems};
+use crate::diagnose::{Mistake, Problems, quoted};
 use crate::template::{Template, Use};
 
 /// The text of a literal, also when a macro passed it on as `$text:expr`.
@@ -88,7 +88,7 @@ pub(super) fn template(option: &Named, usage: Use, problems: &mut Problems) -> O
     if let Some(text) = option.string() {
         return Some(Template::parse(text.clone(), usage, problems));
     }
-    wrong_form(option, "a text", &format!("{} = \"user:<id>\"", option.text()), problems);
+    wrong_form(option, "a text in quotes", &format!("{} = \"user:<id>\"", option.text()), problems);
     None
 }
 
@@ -340,7 +340,7 @@ pub(super) fn target(value: Expr, problems: &mut Problems) -> Option<Target> {
 }
 
 fn not_a_target(value: &Expr, problems: &mut Problems) -> Option<Target> {
-    problems.at(value, Mistake::TargetForm { text: &value.to_token_stream().to_string() });
+    problems.at(value, Mistake::TargetForm { text: &quoted(value) });
     None
 }
 

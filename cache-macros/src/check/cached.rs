@@ -280,9 +280,13 @@ fn arguments_can_be_kept(function: &Function, args: &CachedArgs, problems: &mut 
 /// A refresh calls the body apart from the function, so it has to have a name of its own.
 fn body_can_be_called_again(function: &Function, args: &CachedArgs, home: &Home, problems: &mut Problems) {
     let option = [args.stale.written(), args.early.written()].into_iter().flatten().next();
-    if let (Some(option), Home::Nowhere) = (option, home) {
-        let (text, name) = (option.unraw().to_string(), function.name());
+    let (Some(option), Home::Nowhere) = (option, home) else { return };
+    let (text, name) = (option.unraw().to_string(), function.name());
+    if function.place == Place::Trait {
         problems.at(option, Mistake::NeedsCompanion { option: &text, name: &name });
+    } else {
+        let why = "a refresh in the background calls the body by the companion's name";
+        problems.at(option, Mistake::Contradiction { option: &text, other: "companion = none", why });
     }
 }
 

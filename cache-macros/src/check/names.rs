@@ -1,7 +1,5 @@
 //! Which names a template may say, and what each of its placeholders stands for.
 
-use std::borrow::Cow;
-
 use proc_macro2::{Ident, Span};
 use syn::ext::IdentExt as _;
 use syn::{Index, Member};
@@ -58,6 +56,8 @@ pub(crate) struct Names<'f> {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ResultName {
     Returned,
+    /// There will be none.
+    Nothing,
     /// A key is needed before there is a result.
     TooEarlyForKey,
     /// Tags known from the result are added in the body.
@@ -141,9 +141,8 @@ impl Names<'_> {
         for inner in braced(text) {
             let name = inner.split(['.', ':']).next().unwrap_or_default();
             if inner.is_empty() {
-                let example =
-                    self.known().first().map_or(Cow::Borrowed("<id>"), |name| format!("<{name}>").into());
-                problems.at_span(template.span(), Mistake::EmptyBraces { example: &example });
+                let example = self.known().first().map(|name| format!("<{name}>"));
+                problems.at_span(template.span(), Mistake::EmptyBraces { example: example.as_deref() });
                 *lost = lost.saturating_add(1);
             } else if let Some(root) = self.find_or_result(name) {
                 // A format specification such as `:?` or `:>8` is none of ours.
@@ -180,6 +179,10 @@ impl Names<'_> {
         let function = self.function.name();
         match (root.as_str(), self.result) {
             ("result", ResultName::Returned) => return Some(Root::Result),
+            ("result", ResultName::Nothing) => {
+                let mistake = Mistake::ResultOfNothing { placeholder: text, function: &function };
+                problems.at_span(template.span(), mistake);
+            }
             ("result", ResultName::TooEarlyForKey) => {
                 problems.at_span(template.span(), Mistake::ResultInKey { placeholder: text });
             }

@@ -49,7 +49,8 @@ pub(crate) fn invalidate<'a>(
     if !args.any_target && !args.tags.is_written() {
         problems.at_span(proc_macro2::Span::call_site(), Mistake::NoTarget);
     }
-    let names = Names { function, each: None, each_is_unclear: false, result: ResultName::Returned };
+    let result = if function.output().is_some() { ResultName::Returned } else { ResultName::Nothing };
+    let names = Names { function, each: None, each_is_unclear: false, result };
     let mut seen = BTreeSet::new();
     let (mut before, mut after) = (Vec::new(), Vec::new());
     for target in &args.targets {

@@ -7,7 +7,8 @@ use syn::{FnArg, GenericParam, Pat, PatIdent, ReceiverKind, Signature, Type};
 
 use super::companion;
 use super::{
-    Private, beside, body_future, cache, derived, key_closure, local, question, site, storing, with_body,
+    Private, beside, body_future, cache, computed, derived, key_closure, local, question, site, storing,
+    with_body,
 };
 use crate::args::{CachedArgs, Lock, Time};
 use crate::check::{self, Home, KeyedAs, Plan};
@@ -135,8 +136,8 @@ fn write_call(plan: &Plan<'_>, private: &Private<'_>) -> TokenStream {
         match &keyed.by {
             KeyedAs::Item(item) => quote!(::core::option::Option::Some(#item)),
             KeyedAs::Part => {
-                let (span, argument) = (Span::mixed_site().located_at(param.ty.span()), reference(param));
-                let private = private.at(span);
+                let span = Span::mixed_site().located_at(param.ty.span());
+                let (argument, private) = (reference_at(param, span), private.at(span));
                 quote_spanned!(span=> &#private::part(#argument))
             }
             KeyedAs::Argument => {
@@ -179,7 +180,10 @@ fn options(plan: &Plan<'_>, private: &Private<'_>) -> TokenStream {
     for (name, time) in times {
         let (verb, verb_from) = (local(name), local(&format!("{name}_from")));
         tokens.extend(match time {
-            Some(Time::Computed(expr)) => quote!(.#verb(#expr)),
+            Some(Time::Computed(expr)) => {
+                let time = computed(private, expr);
+                quote!(.#verb(#time))
+            }
             Some(Time::FromValue(closure)) => {
                 let closure = question(closure);
                 quote!(.#verb_from(#closure))
@@ -304,11 +308,16 @@ pub(super) fn outer_signature(plan: &Plan<'_>) -> Signature {
 
 /// A reference to what `param` holds.
 fn reference(param: &Param) -> TokenStream {
+    reference_at(param, Span::mixed_site())
+}
+
+/// The same, reported at `span`.
+fn reference_at(param: &Param, span: Span) -> TokenStream {
     let name = &param.name;
     match &param.ty {
-        Type::Reference(reference) if reference.mutability.is_some() => quote!(&*#name),
+        Type::Reference(reference) if reference.mutability.is_some() => quote_spanned!(span=> &*#name),
         Type::Reference(_) => name.to_token_stream(),
-        _ => quote!(&#name),
+        _ => quote_spanned!(span=> &#name),
     }
 }
 

@@ -3,7 +3,7 @@
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens as _, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned as _;
-use syn::{Expr, Path, PathArguments, PathSegment};
+use syn::{Expr, ExprPath, PathArguments};
 
 use super::{
     Private, base, beside, body_future, cache, derived, duration, local, shape_of, site, span_of, unpack,
@@ -32,7 +32,7 @@ fn expand(plan: &InvalidatePlan<'_>) -> TokenStream {
     let (invalidation, output, shape) = (&local("invalidation"), &local("output"), &local("shape"));
 
     let (site, cache) = (site::of_invalidate(plan, private), cache(private, args.cache.get()));
-    let settings = settings(args, invalidation);
+    let settings = settings(private, args, invalidation);
     let before = before.iter().map(|reach| match reach {
         Reach::Function(target) => function_target(private, target, invalidation),
         Reach::Key(parts) | Reach::Pattern(parts) | Reach::Tag(parts) => {
@@ -69,6 +69,7 @@ fn expand(plan: &InvalidatePlan<'_>) -> TokenStream {
         let acknowledged = local("acknowledged");
         let span = Span::mixed_site().located_at(strict.span());
         let private = private.at(span);
+        let output = Ident::new("output", span);
         let returned = quote_spanned!(span=> #private::strict(#output, #acknowledged));
         quote! {
             let #acknowledged = #invalidation.acknowledge(#succeeded).await;
@@ -98,7 +99,7 @@ fn expand(plan: &InvalidatePlan<'_>) -> TokenStream {
 }
 
 /// The options that set up the guard.
-fn settings(args: &InvalidateArgs, invalidation: &Ident) -> TokenStream {
+fn settings(private: &Private<'_>, args: &InvalidateArgs, invalidation: &Ident) -> TokenStream {
     let mut tokens = TokenStream::new();
     if let Some(when) = args.when.get() {
         let enabled = local("enabled");
@@ -113,7 +114,7 @@ fn settings(args: &InvalidateArgs, invalidation: &Ident) -> TokenStream {
         tokens.extend(quote!(#invalidation.on_ok();));
     }
     for (verb, time) in [("fence", &args.fence), ("settle", &args.settle)] {
-        if let Some(time) = time.get().and_then(duration) {
+        if let Some(time) = time.get().and_then(|time| duration(private, time)) {
             let verb = format_ident!("{verb}");
             tokens.extend(quote!(#invalidation.#verb(#time);));
         }
@@ -200,9 +201,8 @@ fn function_target(private: &Private<'_>, target: &TypedTarget, invalidation: &I
     });
     let call = match &target.callee {
         Callee::Path(path) => {
-            let mut path = path.clone();
-            path.path = companion_path(&path.path, verb);
-            quote!(#path(#(#arguments),*))
+            let function = companion(path, verb);
+            quote!(#function(#(#arguments),*))
         }
         Callee::Method { receiver, method, turbofish } => {
             let method = derived(method, &format!("{{}}_{verb}"));
@@ -215,26 +215,24 @@ fn function_target(private: &Private<'_>, target: &TypedTarget, invalidation: &I
     }
 }
 
-/// `users::get_user` → `users::get_user::key`, and `Repo::load` → `Repo::load_key`: what stands behind a type is a
+/// `users::get_user` → `<users::get_user>::key`, and `Repo::load` → `Repo::load_key`: what stands behind a type is a
 /// method's name.
-fn companion_path(function: &Path, verb: &str) -> Path {
-    let mut path = function.clone();
-    let behind_type = function
-        .segments
-        .iter()
-        .rev()
-        .nth(1)
-        .is_some_and(|segment| segment.ident.to_string().starts_with(|c: char| c.is_uppercase()));
-    if let Some(last) = path.segments.last_mut() {
-        if behind_type {
-            last.ident = derived(&last.ident, &format!("{{}}_{verb}"));
-        } else {
-            let arguments = std::mem::replace(&mut last.arguments, PathArguments::None);
-            let ident = Ident::new(verb, last.ident.span());
-            path.segments.push(PathSegment { ident, arguments });
-        }
+///
+/// In angle brackets rustc looks for a type, where it knows similar names, and not for a module or a crate.
+fn companion(function: &ExprPath, verb: &str) -> TokenStream {
+    let mut function = function.clone();
+    let behind_type = function.path.segments.iter().rev().nth(1);
+    let behind_type =
+        behind_type.is_some_and(|segment| segment.ident.to_string().starts_with(|c: char| c.is_uppercase()));
+    let Some(last) = function.path.segments.last_mut() else { return function.to_token_stream() };
+    if behind_type || function.qself.is_some() {
+        last.ident = derived(&last.ident, &format!("{{}}_{verb}"));
+        return function.to_token_stream();
     }
-    path
+    let generics = std::mem::replace(&mut last.arguments, PathArguments::None);
+    let span = last.ident.span();
+    let verb = Ident::new(verb, span);
+    quote_spanned!(span=> <#function>::#verb #generics)
 }
 
 /// What a typed target calls the result: the user's own token, which a macro may have made.

@@ -4,7 +4,9 @@ use proc_macro2::{Span, TokenStream};
 use quote::quote;
 
 use super::invalidate::split;
-use super::{Private, beside, body_future, cache, key_closure, local, question, site, storing, with_body};
+use super::{
+    Private, beside, body_future, cache, computed, key_closure, local, question, site, storing, with_body,
+};
 use crate::args::{PutArgs, Time};
 use crate::check::{self, PutPlan, reads_result};
 use crate::diagnose::{Mistake, Problems};
@@ -62,7 +64,7 @@ fn expand(plan: &PutPlan<'_>) -> TokenStream {
         }
     });
     let body = body_future(function);
-    let options = options(args);
+    let options = options(private, args);
     with_body(
         function,
         &function.sig,
@@ -80,12 +82,15 @@ fn expand(plan: &PutPlan<'_>) -> TokenStream {
 }
 
 /// What is not known while compiling.
-fn options(args: &PutArgs) -> TokenStream {
+fn options(private: &Private<'_>, args: &PutArgs) -> TokenStream {
     let mut tokens = TokenStream::new();
     for (name, time) in [("ttl", args.ttl.get()), ("none_ttl", args.none_ttl.get())] {
         let (verb, verb_from) = (local(name), local(&format!("{name}_from")));
         tokens.extend(match time {
-            Some(Time::Computed(expr)) => quote!(.#verb(#expr)),
+            Some(Time::Computed(expr)) => {
+                let time = computed(private, expr);
+                quote!(.#verb(#time))
+            }
             Some(Time::FromValue(closure)) => {
                 let closure = question(closure);
                 quote!(.#verb_from(#closure))

@@ -1,6 +1,4 @@
-use larder::KeyPart;
-
-#[derive(KeyPart)]
+#[derive(larder::KeyPart)]
 fn id() {}
 
 fn main() {}
