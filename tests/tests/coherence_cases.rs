@@ -108,9 +108,10 @@ impl App {
 
 /// Invalidates `user:1:posts` while its loader is gated with waiters, and reads it again: cases 1 to 7.
 async fn an_invalidation_overtakes_a_load(target: Scope, spares: Option<u64>) {
-    for build in BACKENDS {
+    for shared in [false, true] {
         for late in [false, true] {
-            let app = App::new(build());
+            let store = HeldStore::open();
+            let app = App::new(if shared { near(store.clone()) } else { in_memory() });
             app.cache.depends("role", &["group"]);
             app.cache.depends("group", &["users", "role"]);
             app.cache.set("other:1", &7_u64, TTL).await.unwrap();
@@ -136,6 +137,9 @@ async fn an_invalidation_overtakes_a_load(target: Scope, spares: Option<u64>) {
             } else {
                 let cached = app.cache.get::<u64>("user:1:posts").await.unwrap();
                 assert_eq!(cached, None, "{target}: nothing is stored, in neither place");
+                let elsewhere = Cache::builder().remote(store).build();
+                let cached = elsewhere.get::<u64>("user:1:posts").await.unwrap();
+                assert_eq!(cached, None, "{target}: nor for other processes");
             }
             assert_eq!(app.posts(1).await, 2, "{target}: what is read next is new");
             assert_eq!(app.posts(1).await, 2, "{target}: and stored");
@@ -367,6 +371,31 @@ async fn a_caller_that_takes_over_a_load_brings_its_own_tags() {
         app.cache.invalidate(Tag::from("team:7")).await.unwrap();
         assert_eq!(app.posts(1).await, 3);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_waits_for_more_than_three_loads() {
+    let app = App::new(in_memory());
+    let mut leader = app.spawn_by_hand("user:1:posts");
+    app.gate.arrived(1).await;
+    let tagged = app.spawn_posts(1);
+    app.joined(1).await;
+    for turn in 1..=3 {
+        // Behind the other, who is asked first and declines: without its tags it cannot lead this load.
+        let next = app.spawn_by_hand("user:1:posts");
+        app.joined(2 * turn).await;
+        leader.abort();
+        app.gate.arrived(turn + 1).await;
+        leader = next;
+        if turn < 3 {
+            app.joined(2 * turn + 1).await;
+        }
+    }
+    // It loads for itself, while the fourth load of the others is still under way.
+    app.gate.arrived(5).await;
+    app.gate.open();
+    let values = [tagged.await.unwrap(), leader.await.unwrap()];
+    assert!(values == [4, 5] || values == [5, 4], "{values:?}");
 }
 
 #[tokio::test]

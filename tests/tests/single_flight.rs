@@ -7,8 +7,11 @@ use std::time::Duration;
 use cache_core::Cache;
 use cache_memory::Memory;
 use futures_util::future::join_all;
+use larder::cached;
 use tests::Gate;
+use tests::map_store::MapStore;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 const TTL: Duration = Duration::from_secs(300);
 
@@ -56,6 +59,14 @@ fn cache() -> Cache {
     Cache::builder().local(Memory::new(1000)).build()
 }
 
+fn near() -> Cache {
+    Cache::builder().local(Memory::new(1000)).remote(MapStore::default()).build()
+}
+
+fn is_aloft(cache: &Cache) -> bool {
+    !format!("{cache:?}").contains("aloft: 0")
+}
+
 /// Waits until `joins` callers wait for the load of another.
 async fn joined(cache: &Cache, joins: u64) {
     tests::until(|| cache.stats().joins >= joins).await;
@@ -77,43 +88,113 @@ async fn a_thousand_callers_of_a_cold_key_run_one_load() {
 
 #[tokio::test]
 async fn a_dropped_leader_hands_over() {
-    let (cache, source) = (cache(), Source::default());
-    let leader = source.read(&cache, async |number| Ok(number));
-    source.gate.arrived(1).await;
-    let waiters = source.readers(&cache, 10);
-    joined(&cache, 10).await;
+    for cache in [cache(), near()] {
+        let source = Source::default();
+        let leader = source.read(&cache, async |number| Ok(number));
+        source.gate.arrived(1).await;
+        let waiters = source.readers(&cache, 10);
+        joined(&cache, 10).await;
 
-    leader.abort();
-    source.gate.arrived(2).await;
-    source.gate.open();
-    for value in join_all(waiters).await {
-        assert_eq!(value.unwrap(), Ok(2));
+        leader.abort();
+        source.gate.arrived(2).await;
+        source.gate.open();
+        for value in join_all(waiters).await {
+            assert_eq!(value.unwrap(), Ok(2));
+        }
+        assert_eq!(source.loads(), 2);
+        assert!(!is_aloft(&cache), "nothing is left on the board");
     }
-    assert_eq!(source.loads(), 2);
+}
+
+#[tokio::test]
+async fn callers_that_are_all_dropped_leave_nothing_behind() {
+    for cache in [cache(), near()] {
+        let source = Source::default();
+        let leader = source.read(&cache, async |number| Ok(number));
+        source.gate.arrived(1).await;
+        let waiters = source.readers(&cache, 10);
+        joined(&cache, 10).await;
+        // The waiters first, so that nobody is there to take over.
+        for caller in waiters.into_iter().chain([leader]) {
+            caller.abort();
+            assert!(caller.await.unwrap_err().is_cancelled());
+        }
+        assert!(!is_aloft(&cache), "nothing is left on the board");
+        assert_eq!(cache.get::<u64>("user:1").await.unwrap(), None);
+        source.gate.open();
+        assert_eq!(source.read(&cache, async |number| Ok(number)).await.unwrap(), Ok(2));
+        assert_eq!(cache.get::<u64>("user:1").await.unwrap(), Some(2), "the key is usable");
+    }
+}
+
+/// An error that can be copied.
+#[derive(Clone, Debug, PartialEq)]
+struct Copied(u64);
+
+#[cached(ttl = 300, key = "failing", skip(source))]
+async fn failing(source: &Source) -> Result<u64, Copied> {
+    let number = source.loads.fetch_add(1, Ordering::SeqCst) + 1;
+    source.gate.pass().await;
+    Err(Copied(number))
+}
+
+#[tokio::test]
+async fn an_error_that_can_be_copied_goes_to_everybody() {
+    for cache in [cache(), near()] {
+        let source = Source::default();
+        let call = || {
+            let (cache, source) = (cache.clone(), source.clone());
+            tokio::spawn(async move { cache.scope(failing(&source)).await })
+        };
+        let leader = call();
+        source.gate.arrived(1).await;
+        let waiters: Vec<_> = (0..20).map(|_| call()).collect();
+        joined(&cache, 20).await;
+        source.gate.open();
+        for caller in waiters.into_iter().chain([leader]) {
+            assert_eq!(caller.await.unwrap(), Err(Copied(1)), "never a queue of retries");
+        }
+        assert!(!is_aloft(&cache), "nothing is left on the board");
+        assert_eq!(call().await.unwrap(), Err(Copied(2)), "and it is not stored");
+    }
+}
+
+#[tokio::test]
+async fn a_load_that_comes_round_to_its_own_key_does_not_wait_for_itself() {
+    for cache in [cache(), near()] {
+        let first = || cache.get_or_load("first", TTL, || async { Ok::<u64, Broken>(1) });
+        let second = || cache.get_or_load("second", TTL, || async { Ok::<_, Broken>(first().await? + 1) });
+        let outer = cache.get_or_load("first", TTL, || async { Ok::<_, Broken>(second().await? + 1) });
+        assert_eq!(outer.await, Ok(3));
+        assert_eq!(cache.get_many::<u64>(["first", "second"]).await.unwrap(), [Some(3), Some(2)]);
+        assert!(!is_aloft(&cache), "nothing is left on the board");
+    }
 }
 
 #[tokio::test]
 async fn three_hundred_leaders_dropped_in_a_row_strand_nobody() {
-    let (cache, source) = (cache(), Source::default());
-    let last = {
-        let mut leaders = source.readers(&cache, 300);
-        source.gate.arrived(1).await;
-        joined(&cache, 299).await;
-        let last = source.read(&cache, async |number| Ok(number));
-        joined(&cache, 300).await;
-        for (at, leader) in leaders.drain(..).enumerate() {
-            leader.abort();
-            assert!(leader.await.unwrap_err().is_cancelled());
-            source.gate.arrived(at as u64 + 2).await;
-        }
-        last
-    };
-    source.gate.open();
-    assert_eq!(last.await.unwrap(), Ok(301));
-    assert!(format!("{cache:?}").contains("aloft: 0"), "nothing is left on the board");
+    for cache in [cache(), near()] {
+        let source = Source::default();
+        let last = {
+            let mut leaders = source.readers(&cache, 300);
+            source.gate.arrived(1).await;
+            joined(&cache, 299).await;
+            let last = source.read(&cache, async |number| Ok(number));
+            joined(&cache, 300).await;
+            for (at, leader) in leaders.drain(..).enumerate() {
+                leader.abort();
+                assert!(leader.await.unwrap_err().is_cancelled());
+                source.gate.arrived(at as u64 + 2).await;
+            }
+            last
+        };
+        source.gate.open();
+        assert_eq!(last.await.unwrap(), Ok(301));
+        assert!(!is_aloft(&cache), "nothing is left on the board");
+    }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_panic_reaches_its_caller_and_frees_the_key() {
     let (cache, source) = (cache(), Source::default());
     let panicking = |_| async { panic!("the loader's own panic") };
@@ -121,12 +202,14 @@ async fn a_panic_reaches_its_caller_and_frees_the_key() {
     source.gate.arrived(1).await;
     let waiters: Vec<_> = (0..10).map(|_| source.read(&cache, panicking)).collect();
     joined(&cache, 10).await;
+    let opened = Instant::now();
     source.gate.open();
 
     for reader in waiters.into_iter().chain([leader]) {
         assert!(reader.await.unwrap_err().is_panic(), "everybody's own load panics");
     }
-    assert!(format!("{cache:?}").contains("aloft: 0"), "nothing is left on the board");
+    assert!(opened.elapsed() <= Duration::from_millis(50), "{:?}", opened.elapsed());
+    assert!(!is_aloft(&cache), "nothing is left on the board");
     let next = source.read(&cache, async |_| Ok(42));
     assert_eq!(next.await.unwrap(), Ok(42));
 }
