@@ -1,5 +1,6 @@
 //! What is checked, in order: the cheap and telling first, so that a mistake is known early.
-//! Every step shares one target folder with the others; a step that needs no binary only checks.
+//! The steps share one target folder, in which the one with other compiler flags has a folder of its own; a step that
+//! needs no binary only checks.
 
 use std::fs;
 use std::path::Path;
@@ -34,6 +35,11 @@ pub(crate) const ALL: &[Step] = &[
     },
     Step { name: "budget", about: "at most 40 external crates by default, one of them syn", run: budget },
     Step { name: "test", about: "unit and integration tests", run: test },
+    Step {
+        name: "schedules",
+        about: "three threads at once, in thousands of orders; a planted fault is noticed",
+        run: schedules,
+    },
     Step { name: "doctest", about: "every example in the documentation and the README", run: doctest },
     Step {
         name: "contract",
@@ -202,6 +208,27 @@ fn test(workspace: &Workspace) -> Outcome {
         check(workspace.cargo(&arguments))?
     };
     counted(&output, "tests")
+}
+
+fn schedules(workspace: &Workspace) -> Outcome {
+    let given = std::env::var("RUSTFLAGS").unwrap_or_default();
+    let mut command =
+        workspace.cargo(&["test", "--package", "tests", "--test", "schedules", "--", "--nocapture"]);
+    command
+        .env("RUSTFLAGS", format!("{given} --cfg shuttle").trim_start())
+        // Next to what is built with the usual flags, it would throw that out.
+        .env("CARGO_TARGET_DIR", workspace.target().join("shuttle"))
+        // Nobody debugs or edits what is here: a small folder is all that matters.
+        .env("CARGO_PROFILE_DEV_DEBUG", "0")
+        .env("CARGO_INCREMENTAL", "0");
+    let output = check(command)?;
+    let count = |what| output.lines().filter(|line| line.contains(what)).count();
+    match (count(" orders"), count(" is noticed in ")) {
+        (0, _) | (_, 0) => Err(Failure(format!("{output}\nno order was tried, or no fault was planted"))),
+        (stories, faults) => {
+            Ok(Done::passed(format!("{stories} stories without a violation, {faults} faults noticed")))
+        }
+    }
 }
 
 fn doctest(workspace: &Workspace) -> Outcome {
