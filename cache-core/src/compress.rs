@@ -114,7 +114,8 @@ fn decompressed(flag: u8, packed: &[u8], length: usize) -> Option<Vec<u8>> {
         #[cfg(feature = "lz4")]
         LZ4 if length / 255 <= packed.len() => lz4_flex::block::decompress(packed, length).ok(),
         #[cfg(feature = "zstd")]
-        ZSTD => zstandard::decompressed(packed, length),
+        // And of this, a block of 128 KiB has four bytes at least.
+        ZSTD if length >> 15 <= packed.len() => zstandard::decompressed(packed, length),
         _ => {
             tracing::trace!(target: "larder", flag, packed = packed.len(), length, "not a compression that is known here");
             None

@@ -105,7 +105,7 @@ pub(crate) fn open<'a>(bytes: &'a [u8], label: Label<'_>) -> Result<Opened<'a>, 
     if !rest.starts_with(&MAGIC) || checksum(rest) != *found {
         return Err(Refusal::Damaged);
     }
-    let mut reader = Reader(&rest[IDENTITY..]);
+    let mut reader = Reader(rest.get(IDENTITY..).ok_or(Refusal::Damaged)?);
     let [codec] = reader.take()?;
     let [flags] = reader.take()?;
     let version = u64::from_le_bytes(reader.take()?);
@@ -209,6 +209,19 @@ mod tests {
             let mut flipped = bytes.clone();
             flipped[bit / 8] ^= 1 << (bit % 8);
             assert_eq!(open(&flipped, LABEL), Err(Refusal::Damaged), "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn what_is_too_short_is_damage_even_with_a_right_checksum() {
+        let bytes = sealed(Some(b""));
+        for length in 0..bytes.len() - CHECKSUM {
+            let cut = &bytes[..length];
+            assert_eq!(
+                open(&[cut, &checksum(cut)].concat(), LABEL),
+                Err(Refusal::Damaged),
+                "cut at {length}"
+            );
         }
     }
 

@@ -8,6 +8,7 @@ pub mod map_store;
 pub mod proxy;
 pub mod random;
 pub mod redis;
+pub mod still_store;
 pub mod traffic;
 pub mod yielding;
 
