@@ -5,14 +5,17 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::clock::Moment;
+use crate::key::Key;
 use crate::scope::Stamp;
 use crate::sync::atomic::{AtomicU64, Ordering};
 
 /// A value in memory, with what is needed to know whether it may still be served.
 ///
 /// The value's type is known to the function that made it; a store holds it as `Entry`, without its type.
+///
+/// Whatever a hit asks of it is in place, so that it need not be fetched from elsewhere in memory.
 pub struct Entry<V: ?Sized = dyn Any + Send + Sync> {
-    stamp: Arc<Stamp>,
+    stamp: Stamp,
     fresh_until: AtomicU64,
     weight: u32,
     value: V,
@@ -25,7 +28,7 @@ pub(crate) struct Absent;
 impl<V: Any + Send + Sync> Entry<V> {
     pub(crate) fn new(value: V, stamp: Arc<Stamp>, fresh_until: Moment, weight: usize) -> Self {
         Self {
-            stamp,
+            stamp: Arc::unwrap_or_clone(stamp),
             fresh_until: AtomicU64::new(fresh_until.nanos()),
             weight: u32::try_from(weight).unwrap_or(u32::MAX),
             value,
@@ -41,6 +44,13 @@ impl Entry {
 }
 
 impl<V: ?Sized> Entry<V> {
+    /// The key that the entry is stored under.
+    #[must_use]
+    #[inline]
+    pub fn key(&self) -> &Key {
+        self.stamp.key()
+    }
+
     pub(crate) fn stamp(&self) -> &Stamp {
         &self.stamp
     }

@@ -4,12 +4,15 @@
 
 mod argument;
 mod part;
+mod text;
 mod writer;
 
 use std::borrow::Cow;
 use std::fmt;
 use std::hash::{BuildHasher, Hash, Hasher};
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
+
+use text::Text;
 
 pub use argument::{KeyArgument, part};
 pub use part::{KeyPart, write_hash, write_lower};
@@ -27,11 +30,15 @@ const DIGEST_LEN: usize = 32;
 static SEED: LazyLock<foldhash::quality::RandomState> = LazyLock::new(Default::default);
 
 /// The 64-bit hash under which this process files `bytes`.
+#[inline]
 pub(crate) fn hash_of(bytes: &[u8]) -> u64 {
-    SEED.hash_one(bytes)
+    let mut hasher = SEED.build_hasher();
+    hasher.write(bytes);
+    hasher.finish()
 }
 
-/// An owned key: the name of one entry, without its namespace. Clones share the text.
+/// An owned key: the name of one entry, without its namespace. Clones share the text, or copy it where that
+/// is cheaper: up to 22 bytes are kept in place.
 ///
 /// Text given by hand is taken literally, so `Key::from("user:42")` names what
 /// `#[cached(key = "user:<id>")]` stores for `id = 42`. A key of more than [`MAX_KEY_LEN`] bytes is
@@ -48,9 +55,7 @@ pub(crate) fn hash_of(bytes: &[u8]) -> u64 {
 /// ```
 #[derive(Clone)]
 pub struct Key {
-    stored: Arc<str>,
-    /// The whole text, when `stored` holds a digest in its place: patterns match against this.
-    whole: Option<Arc<str>>,
+    text: Text,
     hash: u64,
 }
 
@@ -66,17 +71,18 @@ impl Key {
     /// The stored text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.stored
+        self.text.stored()
     }
 
     /// The text as it was written, however long: what patterns are matched against.
     #[must_use]
     pub fn whole(&self) -> &str {
-        self.whole.as_deref().unwrap_or(&self.stored)
+        self.text.whole()
     }
 
     /// The hash of the text in this process: differs between processes.
     #[must_use]
+    #[inline]
     pub fn hash64(&self) -> u64 {
         self.hash
     }
@@ -84,7 +90,7 @@ impl Key {
     /// The borrowed form, as stores look it up.
     #[must_use]
     pub fn borrow(&self) -> KeyRef<'_> {
-        KeyRef { bytes: self.whole().as_bytes(), hash: self.hash }
+        KeyRef { bytes: self.text.bytes(), hash: self.hash }
     }
 }
 
@@ -114,7 +120,7 @@ impl From<&Key> for Key {
 
 impl PartialEq for Key {
     fn eq(&self, other: &Self) -> bool {
-        self.hash == other.hash && self.whole() == other.whole()
+        self.hash == other.hash && self.text.bytes() == other.text.bytes()
     }
 }
 
@@ -134,7 +140,7 @@ impl PartialOrd for Key {
 
 impl Ord for Key {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.whole().cmp(other.whole())
+        self.text.bytes().cmp(other.text.bytes())
     }
 }
 
@@ -162,20 +168,23 @@ pub struct KeyRef<'a> {
 impl<'a> KeyRef<'a> {
     /// The key that `writer` holds.
     #[must_use]
+    #[inline]
     pub fn new(writer: &'a KeyWriter) -> Self {
         Self { bytes: writer.as_bytes(), hash: hash_of(writer.as_bytes()) }
     }
 
     /// The hash of the text in this process: differs between processes.
     #[must_use]
+    #[inline]
     pub fn hash64(&self) -> u64 {
         self.hash
     }
 
     /// Whether this names the same entry as `key`.
     #[must_use]
+    #[inline]
     pub fn names(&self, key: &Key) -> bool {
-        self.hash == key.hash && self.bytes == key.whole().as_bytes()
+        self.hash == key.hash && self.bytes == key.text.bytes()
     }
 
     /// The whole text of the key.
@@ -188,11 +197,7 @@ impl<'a> KeyRef<'a> {
     /// The owned form.
     #[must_use]
     pub fn to_key(&self) -> Key {
-        let text = self.text();
-        if text.len() <= MAX_KEY_LEN {
-            return Key { stored: Arc::from(&*text), whole: None, hash: self.hash };
-        }
-        Key { stored: Arc::from(digested(&text)), whole: Some(Arc::from(&*text)), hash: self.hash }
+        Key { text: Text::new(&self.text()), hash: self.hash }
     }
 }
 

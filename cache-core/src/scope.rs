@@ -69,15 +69,33 @@ pub(crate) struct Scopes {
     moving: Mutex<()>,
 }
 
-/// What was known of the covering scopes when a load began.
-#[derive(Debug)]
+/// What was known of the covering scopes when a load began, and of which key.
+///
+/// An entry carries its own: all that a hit asks of it is then in one place.
 pub(crate) struct Stamp {
+    key: Key,
     /// The last move before the load.
     taken: u64,
     /// The last move up to which the entry is known to be current.
     confirmed: AtomicU64,
-    covering: Box<[Arc<AtomicU64>]>,
+    /// That of the key, under those of its prefixes.
+    cell: Arc<Cell>,
+    /// Few entries have any.
+    tags: Option<Arc<Tagged>>,
+}
+
+/// Where one scope stands.
+struct Cell {
+    /// The number of its last move; 0 before the first.
+    moved: AtomicU64,
+    /// That of the next shorter prefix, which covers all that this one does.
+    wider: Option<Arc<Cell>>,
+}
+
+/// The tags of an entry.
+struct Tagged {
     tags: Box<[Tag]>,
+    cells: Box<[Arc<Cell>]>,
 }
 
 const SHARDS: usize = 16;
@@ -85,7 +103,7 @@ const SHARDS: usize = 16;
 /// The cells of some scopes, by the hash of the scope: two scopes that share a hash move together.
 #[derive(Default)]
 struct Cells {
-    by_scope: HashMap<u64, Weak<AtomicU64>, BuildHasherDefault<Identity>>,
+    by_scope: HashMap<u64, Weak<Cell>, BuildHasherDefault<Identity>>,
     /// Sweep out unused cells when there are this many.
     sweep_at: usize,
 }
@@ -96,7 +114,7 @@ struct Cells {
 /// that time nothing may have carried it.
 #[derive(Default)]
 struct MovedTags {
-    cells: HashMap<u64, Arc<AtomicU64>, BuildHasherDefault<Identity>>,
+    cells: HashMap<u64, Arc<Cell>, BuildHasherDefault<Identity>>,
     /// Of moves up to this one nothing is remembered.
     forgotten: u64,
 }
@@ -122,30 +140,43 @@ impl Scopes {
 
     /// The stamp of a load of `key` that is about to begin, covered by `tags` too.
     pub(crate) fn stamp(&self, key: &Key, tags: &[Tag]) -> Stamp {
-        let ids = [key_id(key.borrow())]
-            .into_iter()
-            .chain(levels(key.whole()).map(level_id))
-            .chain(tags.iter().map(tag_id));
         // Cells before clock: a move that misses a cell not yet there is older than this stamp.
-        let covering = ids.map(|id| self.shard(id).lock().cell(id)).collect();
+        let (mut cell, mut sound) = (None, true);
+        for id in levels(key.whole()).map(level_id).chain([key_id(key.borrow())]) {
+            let wider = cell;
+            let narrower = self.shard(id).lock().cell(id, wider.as_ref());
+            // Else another scope has this number, as good as never; what it covers moves with other prefixes.
+            sound &= narrower.wider.as_ref().map(Arc::as_ptr) == wider.as_ref().map(Arc::as_ptr);
+            cell = Some(narrower);
+        }
+        let cell = cell.filter(|_| sound).unwrap_or_else(Cell::of_nothing_current);
+        let tags = Tagged::new(tags.to_vec(), tags.iter().map(|tag| self.cell_of(tag)).collect());
         let taken = self.clock.load(Ordering::Acquire);
-        Stamp { taken, confirmed: AtomicU64::new(taken), covering, tags: tags.into() }
+        Stamp { key: key.clone(), taken, confirmed: AtomicU64::new(taken), cell, tags }
     }
 
     /// The stamp of a load that has learned on its way that `tags` cover its entry too.
     ///
     /// Never current, if it is not known any more whether they moved since the load began.
     pub(crate) fn extend(&self, stamp: &Stamp, tags: &[Tag]) -> Stamp {
-        let learned: Vec<_> = tags.iter().filter(|tag| !stamp.tags.contains(tag)).cloned().collect();
-        let cells = learned.iter().map(tag_id).map(|id| self.shard(id).lock().cell(id));
-        let mut covering: Vec<_> = stamp.covering.iter().cloned().chain(cells).collect();
+        let learned = tags.iter().filter(|tag| !stamp.tags().contains(tag));
+        let all: Vec<_> = stamp.tags().iter().chain(learned).cloned().collect();
+        let known = stamp.tags.iter().flat_map(|tagged| tagged.cells.iter().cloned());
+        let new = all.iter().skip(stamp.tags().len()).map(|tag| self.cell_of(tag));
+        let mut cells: Vec<_> = known.chain(new).collect();
         // Cells before what is forgotten: a cell that is dropped there is found empty, or held here.
         if self.tags.lock().forgotten > stamp.taken {
-            covering.push(Arc::new(AtomicU64::new(u64::MAX)));
+            cells.push(Cell::of_nothing_current());
         }
-        let tags = stamp.tags.iter().cloned().chain(learned).collect();
         let taken = if is_planted(Fault::LearnedTagsUnchecked) { self.now() } else { stamp.taken };
-        Stamp { taken, confirmed: AtomicU64::new(taken), covering: covering.into(), tags }
+        let confirmed = AtomicU64::new(taken);
+        Stamp {
+            key: stamp.key.clone(),
+            taken,
+            confirmed,
+            cell: Arc::clone(&stamp.cell),
+            tags: Tagged::new(all, cells),
+        }
     }
 
     /// **The rule.** Whether no scope that covers `key` has moved since `stamp` was taken.
@@ -159,7 +190,7 @@ impl Scopes {
     fn confirm(&self, stamp: &Stamp, key: KeyRef<'_>, clock: u64) -> bool {
         let confirmed = stamp.confirmed.load(Ordering::Relaxed);
         // The floor last: it rises before a glob is forgotten, so whoever misses the glob sees the floor.
-        let moved = stamp.covering.iter().any(|cell| cell.load(Ordering::Acquire) > confirmed)
+        let moved = stamp.covering().any(|cell| cell.moved.load(Ordering::Acquire) > confirmed)
             || self.globs.read().moved_since(confirmed, key)
             || confirmed < self.floor.load(Ordering::Acquire);
         if !moved {
@@ -188,8 +219,7 @@ impl Scopes {
         let _one_at_a_time = self.moving.lock();
         let current = self.is_current(stamp, key.borrow());
         let taken = self.advance_in_turn(&Scope::Key(key.clone()));
-        let (covering, tags) = (stamp.covering.clone(), stamp.tags.clone());
-        current.then(|| Stamp { taken, confirmed: AtomicU64::new(taken), covering, tags })
+        current.then(|| Stamp { taken, confirmed: AtomicU64::new(taken), ..stamp.clone() })
     }
 
     /// Moves `scope` while no other moves.
@@ -198,10 +228,9 @@ impl Scopes {
         match scope {
             Scope::Key(key) => self.advance_cell(key_id(key.borrow()), next),
             Scope::Tag(tag) => {
-                let id = tag_id(tag);
-                let cell = self.shard(id).lock().cell(id);
-                cell.store(next, Ordering::Release);
-                self.tags.lock().remember(id, cell, next);
+                let cell = self.cell_of(tag);
+                cell.moved.store(next, Ordering::Release);
+                self.tags.lock().remember(tag_id(tag), cell, next);
             }
             Scope::Everything => self.floor.store(next, Ordering::Release),
             Scope::Pattern(pattern) => match pattern.reach() {
@@ -229,8 +258,13 @@ impl Scopes {
         let cell = self.shard(id).lock().by_scope.get(&id).and_then(Weak::upgrade);
         // Without a cell there is neither an entry nor a load that the scope covers.
         if let Some(cell) = cell {
-            cell.store(next, Ordering::Release);
+            cell.moved.store(next, Ordering::Release);
         }
+    }
+
+    fn cell_of(&self, tag: &Tag) -> Arc<Cell> {
+        let id = tag_id(tag);
+        self.shard(id).lock().cell(id, None)
     }
 
     fn shard(&self, id: u64) -> &Mutex<Cells> {
@@ -239,24 +273,49 @@ impl Scopes {
 }
 
 impl Cells {
-    fn cell(&mut self, id: u64) -> Arc<AtomicU64> {
+    /// The cell of a scope, in the next wider one if it has to be made.
+    fn cell(&mut self, id: u64, wider: Option<&Arc<Cell>>) -> Arc<Cell> {
         if let Some(cell) = self.by_scope.get(&id).and_then(Weak::upgrade) {
             return cell;
         }
         if self.by_scope.len() >= self.sweep_at {
             self.by_scope.retain(|_, cell| cell.strong_count() > 0);
-            self.sweep_at = (2 * self.by_scope.len()).max(64);
+            self.sweep_at = (self.by_scope.len() / 2 * 3).max(64);
         }
-        let cell = Arc::new(AtomicU64::new(0));
+        let cell = Arc::new(Cell { moved: AtomicU64::new(0), wider: wider.cloned() });
         self.by_scope.insert(id, Arc::downgrade(&cell));
         cell
     }
 }
 
+impl Cell {
+    /// Has moved after everything else, so that no stamp with it is current.
+    fn of_nothing_current() -> Arc<Self> {
+        Arc::new(Self { moved: AtomicU64::new(u64::MAX), wider: None })
+    }
+}
+
+impl Tagged {
+    fn new(tags: Vec<Tag>, cells: Vec<Arc<Cell>>) -> Option<Arc<Self>> {
+        (!cells.is_empty()).then(|| Arc::new(Self { tags: tags.into(), cells: cells.into() }))
+    }
+}
+
 impl Stamp {
+    /// The key of the load.
+    pub(crate) fn key(&self) -> &Key {
+        &self.key
+    }
+
     /// The last move before it was taken.
     pub(crate) fn taken(&self) -> u64 {
         self.taken
+    }
+
+    /// The cells of all scopes that are known to cover the entry.
+    fn covering(&self) -> impl Iterator<Item = &Arc<Cell>> {
+        let tagged = self.tags.iter().flat_map(|tagged| tagged.cells.iter());
+        std::iter::successors(Some(&self.cell), |cell| cell.wider.as_ref()).chain(tagged)
     }
 
     /// Whether a caller that came aboard the flight of this stamp after the move `boarded` may have what was
@@ -265,25 +324,46 @@ impl Stamp {
     /// When it came aboard the flight was current. What was made can be covered by more than was known then,
     /// and that may have moved before: in doubt it did.
     pub(crate) fn lets_share(&self, made: &Self, boarded: u64) -> bool {
-        let known = |cell| self.covering.iter().any(|known| Arc::ptr_eq(known, cell));
+        let known = |cell| self.covering().any(|known| Arc::ptr_eq(known, cell));
         boarded == self.taken
-            || made.covering.iter().all(|cell| cell.load(Ordering::Acquire) <= self.taken || known(cell))
+            || made.covering().all(|cell| cell.moved.load(Ordering::Acquire) <= self.taken || known(cell))
     }
 
     /// Whether the entry carries all of `tags`.
     pub(crate) fn carries(&self, tags: &[Tag]) -> bool {
-        tags.iter().all(|tag| self.tags.contains(tag))
+        tags.iter().all(|tag| self.tags().contains(tag))
     }
 
     /// The tags of the entry.
     #[inline]
     pub(crate) fn tags(&self) -> &[Tag] {
-        &self.tags
+        self.tags.as_ref().map_or(&[], |tagged| &tagged.tags)
+    }
+}
+
+impl Clone for Stamp {
+    fn clone(&self) -> Self {
+        Self {
+            key: self.key.clone(),
+            taken: self.taken,
+            confirmed: AtomicU64::new(self.confirmed.load(Ordering::Relaxed)),
+            cell: Arc::clone(&self.cell),
+            tags: self.tags.clone(),
+        }
+    }
+}
+
+impl fmt::Debug for Stamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stamp")
+            .field("taken", &self.taken)
+            .field("tags", &self.tags())
+            .finish_non_exhaustive()
     }
 }
 
 impl MovedTags {
-    fn remember(&mut self, id: u64, cell: Arc<AtomicU64>, number: u64) {
+    fn remember(&mut self, id: u64, cell: Arc<Cell>, number: u64) {
         if self.cells.len() == MAX_MOVED_TAGS {
             self.cells.clear();
             self.forgotten = number - 1;

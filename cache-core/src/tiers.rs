@@ -210,7 +210,7 @@ impl Inner {
         if let Some(local) = &self.settings.local
             && self.scopes.is_current(entry.stamp(), key.borrow())
         {
-            local.insert(key.clone(), Arc::clone(entry));
+            local.insert(Arc::clone(entry));
             self.counters.stores.increment();
         }
     }

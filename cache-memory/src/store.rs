@@ -1,13 +1,17 @@
 //! The map itself: a thin layer over `quick_cache` that looks up by borrowed key, weighs, and counts evictions.
 //! Decides nothing about the entries in it.
+//!
+//! Entries are the keys of that map, and there are no values: a slot is then a pointer and some bytes, and an
+//! entry can be shown where the map compares it, without counting it twice.
 
+use std::cell::Cell;
 use std::fmt;
 use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use cache_core::store::{LocalStore, Usage};
-use cache_core::{Entry, Key, KeyRef};
+use cache_core::{Entry, KeyRef};
 use quick_cache::sync::Cache;
 use quick_cache::{Equivalent, Lifecycle, OptionsBuilder, Weighter};
 
@@ -32,7 +36,7 @@ const OVERHEAD: u64 = 400;
 /// # let _ = memory;
 /// ```
 pub struct Memory {
-    entries: Cache<Key, Arc<Entry>, Weight, Prehashed, Evictions>,
+    entries: Cache<Held, (), Weight, Prehashed, Evictions>,
     evictions: Evictions,
     weight: Weight,
 }
@@ -68,19 +72,16 @@ impl Memory {
 
 impl LocalStore for Memory {
     fn read(&self, key: KeyRef<'_>, visit: &mut dyn FnMut(&Arc<Entry>)) {
-        // The clone lets go of the shard's lock before `visit` runs a value's own `Clone`.
-        if let Some(entry) = self.entries.get(&Borrowed(key)) {
-            visit(&entry);
-        }
+        self.entries.get(&Asked { key, visit: Cell::new(Some(visit)) });
     }
 
-    fn insert(&self, key: Key, entry: Arc<Entry>) {
-        let mut dropped = Dropped { inserted: Some(key.hash64()), ..Dropped::default() };
-        self.entries.insert_with_lifecycle(key, entry, &mut dropped);
+    fn insert(&self, entry: Arc<Entry>) {
+        let mut dropped = Dropped { inserted: Some(entry.key().hash64()), ..Dropped::default() };
+        self.entries.insert_with_lifecycle(Held(entry), (), &mut dropped);
     }
 
     fn remove(&self, key: KeyRef<'_>) {
-        self.entries.remove(&Borrowed(key));
+        self.entries.remove(&Asked { key, visit: Cell::new(None) });
     }
 
     fn clear(&self) {
@@ -109,30 +110,57 @@ impl fmt::Debug for Memory {
     }
 }
 
-impl Weighter<Key, Arc<Entry>> for Weight {
-    fn weight(&self, key: &Key, entry: &Arc<Entry>) -> u64 {
+impl Weighter<Held, ()> for Weight {
+    fn weight(&self, Held(entry): &Held, (): &()) -> u64 {
         match *self {
             Self::Entry => 1,
             Self::Bytes { at_least } => {
-                let text = u64::try_from(key.whole().len()).unwrap_or(u64::MAX);
+                let text = u64::try_from(entry.key().whole().len()).unwrap_or(u64::MAX);
                 (OVERHEAD + u64::from(entry.weight())).saturating_add(text).max(at_least)
             }
         }
     }
 }
 
-/// A key that is looked up without owning it.
-struct Borrowed<'a>(KeyRef<'a>);
+/// An entry, as the map knows it: by its key.
+struct Held(Arc<Entry>);
 
-impl Hash for Borrowed<'_> {
+impl Hash for Held {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.hash(state);
+        self.0.key().hash(state);
     }
 }
 
-impl Equivalent<Key> for Borrowed<'_> {
-    fn equivalent(&self, key: &Key) -> bool {
-        self.0.names(key)
+impl PartialEq for Held {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.key() == other.0.key()
+    }
+}
+
+impl Eq for Held {}
+
+/// A key that is looked up without owning it, and who wants to see what is there.
+struct Asked<'a> {
+    key: KeyRef<'a>,
+    visit: Cell<Option<Visit<'a>>>,
+}
+
+type Visit<'a> = &'a mut dyn FnMut(&Arc<Entry>);
+
+impl Hash for Asked<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.key.hash(state);
+    }
+}
+
+impl Equivalent<Held> for Asked<'_> {
+    #[inline]
+    fn equivalent(&self, Held(entry): &Held) -> bool {
+        let found = self.key.names(entry.key());
+        if found && let Some(visit) = self.visit.take() {
+            visit(entry);
+        }
+        found
     }
 }
 
@@ -175,21 +203,21 @@ struct Dropped {
     /// The hash of the key that is being inserted: what goes under it was replaced or refused, not evicted.
     inserted: Option<u64>,
     /// Nearly always there is one at most, which then needs no allocation.
-    first: Option<(Key, Arc<Entry>)>,
-    rest: Vec<(Key, Arc<Entry>)>,
+    first: Option<Held>,
+    rest: Vec<Held>,
 }
 
-impl Lifecycle<Key, Arc<Entry>> for Evictions {
+impl Lifecycle<Held, ()> for Evictions {
     type RequestState = Dropped;
 
-    fn on_evict(&self, dropped: &mut Dropped, key: Key, entry: Arc<Entry>) {
-        if dropped.inserted != Some(key.hash64()) {
+    fn on_evict(&self, dropped: &mut Dropped, held: Held, (): ()) {
+        if dropped.inserted != Some(held.0.key().hash64()) {
             self.0.fetch_add(1, Ordering::Relaxed);
         }
         if dropped.first.is_none() {
-            dropped.first = Some((key, entry));
+            dropped.first = Some(held);
         } else {
-            dropped.rest.push((key, entry));
+            dropped.rest.push(held);
         }
     }
 }

@@ -29,9 +29,9 @@ fn the_contract_is_kept_under_every_kind_of_bound() {
 #[test]
 fn a_borrowed_key_finds_what_was_inserted_last_under_it() {
     let memory = Memory::new(100);
-    memory.insert(user(1), entry(10_u64, 0));
-    memory.insert(user(2), entry(20_u64, 0));
-    memory.insert(user(1), entry(11_u64, 0));
+    memory.insert(entry(user(1), 10_u64, 0));
+    memory.insert(entry(user(2), 20_u64, 0));
+    memory.insert(entry(user(1), 11_u64, 0));
     assert_eq!(find(&memory, "user:1"), Some(11));
     assert_eq!(find(&memory, "user:2"), Some(20));
     assert_eq!(find(&memory, "user:3"), None);
@@ -42,15 +42,15 @@ fn a_borrowed_key_finds_what_was_inserted_last_under_it() {
 fn a_long_key_is_told_from_another_with_the_same_head() {
     let memory = Memory::new(100);
     let (one, two) = (format!("{}1", "x".repeat(600)), format!("{}2", "x".repeat(600)));
-    memory.insert(Key::from(&one), entry(1_u64, 0));
-    memory.insert(Key::from(&two), entry(2_u64, 0));
+    memory.insert(entry(Key::from(&one), 1_u64, 0));
+    memory.insert(entry(Key::from(&two), 2_u64, 0));
     assert_eq!((find(&memory, &one), find(&memory, &two)), (Some(1), Some(2)));
 }
 
 #[test]
 fn what_was_removed_or_cleared_is_not_found() {
     let memory = Memory::new(10_000);
-    (0..5_000).for_each(|id| memory.insert(user(id), entry(id, 0)));
+    (0..5_000).for_each(|id| memory.insert(entry(user(id), id, 0)));
     memory.remove(KeyRef::from("user:7"));
     assert_eq!(find(&memory, "user:7"), None);
     assert_eq!(memory.usage().entries, 4_999);
@@ -63,7 +63,7 @@ fn what_was_removed_or_cleared_is_not_found() {
 #[test]
 fn a_small_store_holds_as_many_entries_as_it_was_built_for() {
     let memory = Memory::new(100);
-    (0..100).for_each(|id| memory.insert(user(id), entry(id, 0)));
+    (0..100).for_each(|id| memory.insert(entry(user(id), id, 0)));
     assert!((0..100).all(|id| find(&memory, &format!("user:{id}")) == Some(id)));
 }
 
@@ -72,7 +72,7 @@ fn the_bound_by_entries_holds_while_many_keys_pass_through() {
     for bound in [0_u64, 1, 7, 300, 1_001, 5_000] {
         let memory = Memory::new(usize::try_from(bound).unwrap());
         for id in 0..20_000 {
-            memory.insert(user(id), entry(id, 0));
+            memory.insert(entry(user(id), id, 0));
             if id % 97 == 0 {
                 assert!(memory.usage().entries <= bound, "{:?}", memory.usage());
             }
@@ -88,7 +88,7 @@ fn the_bound_by_bytes_holds_while_many_keys_pass_through() {
     let memory = Memory::builder().max_bytes(bound).build();
     assert!(memory.is_weighed());
     for id in 0..20_000_u64 {
-        memory.insert(user(id), entry(id, usize::try_from(id % 5_000).unwrap()));
+        memory.insert(entry(user(id), id, usize::try_from(id % 5_000).unwrap()));
         if id % 97 == 0 {
             assert!(memory.usage().bytes <= 1 << 20, "{:?}", memory.usage());
         }
@@ -102,7 +102,7 @@ fn both_bounds_hold_whichever_is_reached_first() {
         let memory = Memory::builder().max_entries(1_000).max_bytes(1 << 20).build();
         let mut least_bytes = 0;
         for id in 0..5_000 {
-            memory.insert(user(id), entry(id, weight));
+            memory.insert(entry(user(id), id, weight));
             let usage = memory.usage();
             least_bytes = usage.entries * u64::try_from(weight).unwrap();
             assert!(usage.entries <= 1_000 && usage.bytes <= 1 << 20, "{usage:?}");
@@ -114,8 +114,8 @@ fn both_bounds_hold_whichever_is_reached_first() {
 #[test]
 fn an_entry_heavier_than_the_bound_is_refused_and_replaces_what_was_there() {
     let memory = Memory::builder().max_bytes(100_000).build();
-    memory.insert(user(1), entry(1_u64, 10));
-    memory.insert(user(1), entry(2_u64, 200_000));
+    memory.insert(entry(user(1), 1_u64, 10));
+    memory.insert(entry(user(1), 2_u64, 200_000));
     assert_eq!(find(&memory, "user:1"), None);
     assert_eq!(memory.usage().entries, 0);
     assert_eq!(memory.usage().evictions, 0, "nothing was dropped to make room");
@@ -124,10 +124,10 @@ fn an_entry_heavier_than_the_bound_is_refused_and_replaces_what_was_there() {
 #[test]
 fn only_what_made_room_for_others_counts_as_evicted() {
     let memory = Memory::new(100);
-    (0..100).for_each(|id| memory.insert(user(id), entry(id, 0)));
-    (0..100).for_each(|id| memory.insert(user(id), entry(id, 0)));
+    (0..100).for_each(|id| memory.insert(entry(user(id), id, 0)));
+    (0..100).for_each(|id| memory.insert(entry(user(id), id, 0)));
     assert_eq!(memory.usage().evictions, 0, "a replacement is not an eviction");
-    (100..350).for_each(|id| memory.insert(user(id), entry(id, 0)));
+    (100..350).for_each(|id| memory.insert(entry(user(id), id, 0)));
     let usage = memory.usage();
     assert_eq!(usage.evictions, 350 - usage.entries);
 }
@@ -135,9 +135,9 @@ fn only_what_made_room_for_others_counts_as_evicted() {
 #[test]
 fn an_entry_that_many_must_make_room_for_evicts_them_all() {
     let memory = Memory::builder().max_bytes(1 << 20).build();
-    (0..5_000_u64).for_each(|id| memory.insert(user(id), entry(id, 0)));
+    (0..5_000_u64).for_each(|id| memory.insert(entry(user(id), id, 0)));
     let before = memory.usage();
-    memory.insert(user(10_000), entry(1_u64, 900_000));
+    memory.insert(entry(user(10_000), 1_u64, 900_000));
     let after = memory.usage();
     assert_eq!(find(&memory, "user:10000"), Some(1));
     assert_eq!(after.evictions - before.evictions, before.entries + 1 - after.entries);
@@ -157,7 +157,7 @@ impl Drop for Loud {
 fn evicted_replaced_removed_and_cleared_values_are_dropped_once() {
     let drops = Arc::new(AtomicUsize::new(0));
     let memory = Memory::new(100);
-    let insert = |id| memory.insert(user(id), entry(Loud(Arc::clone(&drops)), 0));
+    let insert = |id| memory.insert(entry(user(id), Loud(Arc::clone(&drops)), 0));
     (0..300).for_each(insert);
     (200..300).for_each(insert);
     memory.remove(KeyRef::from("user:299"));
@@ -168,7 +168,7 @@ fn evicted_replaced_removed_and_cleared_values_are_dropped_once() {
 #[test]
 fn a_hit_and_a_miss_allocate_nothing() {
     let memory = Memory::builder().max_entries(10_000).max_bytes(64 << 20).build();
-    (0..1_000_u64).for_each(|id| memory.insert(user(id), entry(id, 8)));
+    (0..1_000_u64).for_each(|id| memory.insert(entry(user(id), id, 8)));
     let keys: Vec<String> = (0..2_000).map(|id| format!("user:{id}")).collect();
     let mut sum = 0;
     let allocations = allocation_counter::measure(|| {
@@ -187,7 +187,7 @@ fn the_bytes_that_are_counted_are_about_those_that_are_taken() {
     let bound = 32 << 20;
     let taken = allocation_counter::measure(|| {
         let memory = Memory::builder().max_bytes(bound).build();
-        (0..300_000_u64).for_each(|id| memory.insert(user(id), entry(id, 8)));
+        (0..300_000_u64).for_each(|id| memory.insert(entry(user(id), id, 8)));
         assert!(memory.usage().evictions > 100_000, "the store is full");
         std::mem::forget(memory);
     });
@@ -204,7 +204,7 @@ fn many_threads_leave_a_store_whose_bounds_hold() {
             scope.spawn(move || {
                 for round in 0..5_000 {
                     let id = (round * 7 + thread * 1_000) % 4_000;
-                    memory.insert(user(id), entry(id, 0));
+                    memory.insert(entry(user(id), id, 0));
                     if let Some(found) = find(memory, &format!("user:{}", (id + 1) % 4_000)) {
                         assert_eq!(found, (id + 1) % 4_000);
                     }

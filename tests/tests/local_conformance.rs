@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cache_core::store::conformance;
 use cache_core::store::{LocalStore, Usage};
-use cache_core::{Entry, Key, KeyRef};
+use cache_core::{Entry, KeyRef};
 
 /// A map behind a lock, which forgets nothing; and what it does wrong, if it does.
 #[derive(Debug)]
@@ -125,8 +125,8 @@ impl LocalStore for Map {
             Fault::ShowsWhatWasRemoved => found.or(before),
             Fault::ShowsWhereNothingIs => found.or_else(|| self.entries().values().next().cloned()),
             Fault::ShowsACopy => found.map(|entry| match conformance::value::<u64>(&entry) {
-                Some(number) => conformance::entry(*number, 1),
-                None => conformance::entry("text".to_owned(), 4),
+                Some(number) => conformance::entry(entry.key(), *number, 1),
+                None => conformance::entry(entry.key(), "text".to_owned(), 4),
             }),
             _ => found,
         };
@@ -138,14 +138,14 @@ impl LocalStore for Map {
         }
     }
 
-    fn insert(&self, key: Key, entry: Arc<Entry>) {
+    fn insert(&self, entry: Arc<Entry>) {
         let mut entries = self.entries();
         let full = match self.fault {
             Fault::KeepsNothing => 0,
             Fault::KeepsFew => 400,
             _ => usize::MAX,
         };
-        let name = self.name(key.borrow());
+        let name = self.name(entry.key().borrow());
         let known = entries.contains_key(&name);
         let refused = if known { self.is(Fault::KeepsTheFirst) } else { entries.len() >= full };
         if refused {

@@ -15,20 +15,20 @@ use crate::entry::Entry;
 use crate::key::Key;
 use crate::scope::Scopes;
 
-/// An entry that holds `value`, for a store to keep.
+/// An entry that holds `value`, for a store to keep under `key`.
 ///
 /// # Examples
 ///
 /// ```
 /// use cache_core::store::conformance::{entry, value};
 ///
-/// let kept = entry(7_u64, 8);
+/// let kept = entry("seven", 7_u64, 8);
 /// assert_eq!(value::<u64>(&kept), Some(&7));
 /// assert_eq!(kept.weight(), 8);
 /// ```
 #[must_use]
-pub fn entry<V: Any + Send + Sync>(value: V, weight: usize) -> Arc<Entry> {
-    let stamp = Scopes::new().stamp(&Key::from("conformance"), &[]);
+pub fn entry<V: Any + Send + Sync>(key: impl Into<Key>, value: V, weight: usize) -> Arc<Entry> {
+    let stamp = Scopes::new().stamp(&key.into(), &[]);
     Arc::new(Entry::new(value, Arc::new(stamp), Moment::from_nanos(u64::MAX), weight))
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::entry::Entry;
-use crate::key::{Key, KeyRef};
+use crate::key::KeyRef;
 
 /// A bounded map from keys to live entries, in this process.
 ///
@@ -12,18 +12,19 @@ use crate::key::{Key, KeyRef};
 ///
 /// - A read sees the last entry inserted under the key, or nothing: the store may drop any entry at any
 ///   time, and never answers with one that was removed or replaced before the read began.
-/// - `read` takes no lock that it holds while it waits for anything, and does not allocate.
+/// - `read` takes no lock that it holds while it waits for anything, and does not allocate. It may call `visit`
+///   under a lock: `visit` does not call the store, and runs nothing that others have written.
 /// - Nothing is decided here: freshness and invalidation are asked by the caller, of the entry.
 /// - Every method may be called from many threads at once, and none blocks for longer than a short
-///   critical section. `visit` does not call the store.
+///   critical section.
 ///
 /// `cache_core::store::conformance::local` (feature `conformance`) checks an implementation.
 pub trait LocalStore: fmt::Debug + Send + Sync + 'static {
     /// Shows the entry under `key` to `visit`, if there is one.
     fn read(&self, key: KeyRef<'_>, visit: &mut dyn FnMut(&Arc<Entry>));
 
-    /// Stores `entry` under `key`, in place of what was there.
-    fn insert(&self, key: Key, entry: Arc<Entry>);
+    /// Stores `entry` under [its key](Entry::key), in place of what was there.
+    fn insert(&self, entry: Arc<Entry>);
 
     /// Removes the entry under `key`.
     fn remove(&self, key: KeyRef<'_>);

@@ -39,8 +39,8 @@ pub fn local(make: impl Fn() -> Arc<dyn LocalStore>) {
 fn a_read_sees_the_last_insert(store: &dyn LocalStore) {
     let mut kept = 0;
     for id in 0..1_000 {
-        store.insert(key(id), entry(id, 1));
-        store.insert(key(id), entry(id + 1_000_000, 1));
+        store.insert(entry(key(id), id, 1));
+        store.insert(entry(key(id), id + 1_000_000, 1));
         match read(store, &key(id)) {
             Some(found) => {
                 assert_eq!(found, id + 1_000_000, "a read must see the last entry inserted under its key");
@@ -55,7 +55,7 @@ fn a_read_sees_the_last_insert(store: &dyn LocalStore) {
 fn a_removed_entry_is_gone(store: &dyn LocalStore) {
     store.remove(KeyRef::from("never inserted"));
     for id in 0..100 {
-        store.insert(key(id), entry(id, 1));
+        store.insert(entry(key(id), id, 1));
     }
     for id in (0..100).step_by(2) {
         store.remove(key(id).borrow());
@@ -63,19 +63,19 @@ fn a_removed_entry_is_gone(store: &dyn LocalStore) {
     }
     let kept = (0..100).filter(|id| read(store, &key(*id)) == Some(*id)).count();
     assert!(kept > 0, "removing a key must leave other keys alone");
-    store.insert(key(0), entry(7_u64, 1));
+    store.insert(entry(key(0), 7_u64, 1));
     assert!(matches!(read(store, &key(0)), None | Some(7)), "a removed key can be inserted again");
 }
 
 fn a_cleared_store_is_empty(store: &dyn LocalStore) {
     for id in 0..100 {
-        store.insert(key(id), entry(id, 1));
+        store.insert(entry(key(id), id, 1));
     }
     store.clear();
     for id in 0..100 {
         assert_eq!(read(store, &key(id)), None, "no entry must be seen after the store was cleared");
     }
-    store.insert(key(1), entry(1_u64, 1));
+    store.insert(entry(key(1), 1_u64, 1));
     assert!(matches!(read(store, &key(1)), None | Some(1)), "a cleared store can be used again");
 }
 
@@ -83,7 +83,7 @@ fn keys_are_told_apart(store: &dyn LocalStore) {
     let long = "x".repeat(5_000);
     let keys = ["", "a", "A", "a:", "a:b", "ä", "a\0", &long, &format!("{long}y"), "a%3Ab"].map(Key::from);
     for (number, key) in (0_u64..).zip(&keys) {
-        store.insert(key.clone(), entry(number, 1));
+        store.insert(entry(key.clone(), number, 1));
     }
     for (number, key) in (0_u64..).zip(&keys) {
         let found = read(store, key);
@@ -92,8 +92,8 @@ fn keys_are_told_apart(store: &dyn LocalStore) {
 }
 
 fn an_entry_is_shown_as_it_was_given(store: &dyn LocalStore) {
-    let given = entry("text".to_owned(), 4);
-    store.insert(key(1), Arc::clone(&given));
+    let given = entry(key(1), "text".to_owned(), 4);
+    store.insert(Arc::clone(&given));
     let mut shown = 0;
     store.read(key(1).borrow(), &mut |found| {
         shown += 1;
@@ -106,7 +106,7 @@ fn an_entry_is_shown_as_it_was_given(store: &dyn LocalStore) {
 fn usage_follows_the_entries(store: &dyn LocalStore) {
     assert_eq!(store.usage().entries, 0, "an empty store must count no entries");
     for id in 0..100 {
-        store.insert(key(id), entry(id, 10));
+        store.insert(entry(key(id), id, 10));
     }
     let usage = store.usage();
     assert!(usage.entries <= 100, "100 insertions cannot make {} entries", usage.entries);
@@ -126,7 +126,7 @@ fn usage_follows_the_entries(store: &dyn LocalStore) {
 fn no_thread_sees_what_was_replaced(store: &dyn LocalStore) {
     let (key, inserted) = (key(1), AtomicU64::new(0));
     let write = |number| {
-        store.insert(key.clone(), entry(number, 1));
+        store.insert(entry(key.clone(), number, 1));
         inserted.store(number, Ordering::Release);
     };
     let read = || {
@@ -143,7 +143,7 @@ fn no_thread_sees_what_was_replaced(store: &dyn LocalStore) {
 fn no_thread_sees_what_was_removed(store: &dyn LocalStore) {
     let (key, removed) = (key(1), AtomicU64::new(0));
     let write = |number| {
-        store.insert(key.clone(), entry(number, 1));
+        store.insert(entry(key.clone(), number, 1));
         if number % 64 == 0 {
             store.clear();
         } else {
