@@ -54,7 +54,7 @@ fn larder(entries: u64) {
 
 fn larder_by_bytes(entries: u64) {
     // So many bytes hold about as many entries, by the store's own reckoning.
-    larder_with(Memory::builder().max_bytes(size(entries) * 450).build(), entries);
+    larder_with(Memory::builder().max_bytes(size(entries) * 310).build(), entries);
 }
 
 fn larder_with(memory: Memory, entries: u64) {

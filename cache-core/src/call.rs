@@ -77,7 +77,7 @@ where
         let key = KeyRef::new(&writer);
         match local_hit(cache.inner(), shape, key) {
             Some(output) => Lookup::Hit(output),
-            None => Lookup::Miss(Miss::new(site, shape, W::TYPED, Some(Target::new(cache, key.to_key())))),
+            None => Lookup::Miss(Miss::of(site, shape, W::TYPED, cache, key)),
         }
     })
 }
@@ -88,16 +88,22 @@ pub(crate) fn local_hit<S>(cache: &Inner, shape: S, key: KeyRef<'_>) -> Option<S
 where
     S: Shape<Value: Clone + 'static>,
 {
-    let hit = |entry: &Arc<Entry>| {
-        let output = output_of(shape, entry)?;
-        cache.counters.local_hits.increment();
-        context::inherit(cache.id(), entry.stamp().tags());
-        Some(output)
-    };
     if clones_in_place::<S::Value>() {
-        return cache.peek(key, hit);
+        return cache.peek(key, |entry| serve(cache, shape, entry));
     }
-    hit(&cache.peek(key, |entry| Some(Arc::clone(entry)))?)
+    serve(cache, shape, &cache.peek(key, |entry| Some(Arc::clone(entry)))?)
+}
+
+/// What the caller gets of an entry that may be served.
+#[inline]
+fn serve<S>(cache: &Inner, shape: S, entry: &Entry) -> Option<S::Output>
+where
+    S: Shape<Value: Clone + 'static>,
+{
+    let output = output_of(shape, entry)?;
+    cache.counters.local_hits.increment();
+    context::inherit(cache.id(), entry.stamp().tags());
+    Some(output)
 }
 
 /// Whether a `V` is cloned without running what others have written, which may take long or call the cache:
@@ -156,6 +162,12 @@ impl Target {
 impl<'f, S: Shape> Miss<'f, S> {
     fn new(site: &'static Site, shape: S, typed: Typed, target: Option<Target>) -> Self {
         Self { target, site, shape, typed, tags: Vec::new(), keep: Keep::of(site) }
+    }
+
+    /// The miss of a call that has looked for `key`.
+    #[cold]
+    fn of(site: &'static Site, shape: S, typed: Typed, cache: &Cache, key: KeyRef<'_>) -> Self {
+        Self::manual(site, shape, typed, cache, key.to_key())
     }
 
     /// The miss of a call with a key given by hand.

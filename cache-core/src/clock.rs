@@ -42,6 +42,7 @@ const TICKS: u32 = 100;
 /// A thread that asks so often within one tick is busy: a tick costs about as much as these questions.
 const MANY: u32 = 128;
 
+#[inline(never)]
 fn now_and_count() -> Moment {
     thread_local! {
         /// When this thread began to count its questions, and how many there were since.

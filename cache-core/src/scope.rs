@@ -187,6 +187,7 @@ impl Scopes {
     }
 
     /// Something moved since the last look: was it one of ours? If not, remember that up to `clock`.
+    #[inline(never)]
     fn confirm(&self, stamp: &Stamp, key: KeyRef<'_>, clock: u64) -> bool {
         let confirmed = stamp.confirmed.load(Ordering::Relaxed);
         // The floor last: it rises before a glob is forgotten, so whoever misses the glob sees the floor.
@@ -268,7 +269,8 @@ impl Scopes {
     }
 
     fn shard(&self, id: u64) -> &Mutex<Cells> {
-        &self.cells[usize::try_from(id >> 60).unwrap_or_default() % SHARDS]
+        // Not by the highest bits: the maps tell their slots apart by those.
+        &self.cells[usize::try_from(id >> 32).unwrap_or_default() % SHARDS]
     }
 }
 

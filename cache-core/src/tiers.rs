@@ -159,18 +159,33 @@ impl Inner {
         let local = self.settings.local.as_deref()?;
         let (mut take, mut taken) = (Some(take), None);
         local.read(key, &mut |entry| {
-            if !(self.scopes.is_current(entry.stamp(), key) || is_planted(Fault::HitUnasked)) {
-                return;
+            if self.may_serve(entry, key)
+                && let Some(take) = take.take()
+            {
+                taken = take(entry);
             }
-            if self.settings.time_of_hits() >= entry.fresh_until() {
-                if entry.expire() {
-                    self.counters.expirations.increment();
-                }
-                return;
-            }
-            taken = take.take().and_then(|take| take(entry));
         });
         taken
+    }
+
+    /// Whether the entry, found under `key`, is current and fresh.
+    #[inline]
+    fn may_serve(&self, entry: &Entry, key: KeyRef<'_>) -> bool {
+        if !(self.scopes.is_current(entry.stamp(), key) || is_planted(Fault::HitUnasked)) {
+            return false;
+        }
+        let fresh = self.settings.time_of_hits() < entry.fresh_until();
+        if !fresh {
+            self.note_expired(entry);
+        }
+        fresh
+    }
+
+    #[cold]
+    fn note_expired(&self, entry: &Entry) {
+        if entry.expire() {
+            self.counters.expirations.increment();
+        }
     }
 
     /// What is known from now on of `key`: take it before asking anybody for the value.
