@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::clock::Moment;
 use crate::key::Key;
 use crate::scope::Stamp;
-use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 /// A value in memory, with what is needed to know whether it may still be served.
 ///
@@ -18,6 +18,7 @@ pub struct Entry<V: ?Sized = dyn Any + Send + Sync> {
     stamp: Stamp,
     fresh_until: AtomicU64,
     weight: u32,
+    round: AtomicU32,
     value: V,
 }
 
@@ -31,6 +32,7 @@ impl<V: Any + Send + Sync> Entry<V> {
             stamp: Arc::unwrap_or_clone(stamp),
             fresh_until: AtomicU64::new(fresh_until.nanos()),
             weight: u32::try_from(weight).unwrap_or(u32::MAX),
+            round: AtomicU32::new(0),
             value,
         }
     }
@@ -66,6 +68,13 @@ impl<V: ?Sized> Entry<V> {
 
     pub(crate) fn set_fresh_until(&self, moment: Moment) {
         self.fresh_until.store(moment.nanos(), Ordering::Relaxed);
+    }
+
+    /// Notes that a store has looked at the entry in this round of its own; whether it had not before.
+    ///
+    /// For stores that look at all of theirs in turn. Before its first round an entry is in round 0.
+    pub fn enter_round(&self, round: u32) -> bool {
+        self.round.swap(round, Ordering::Relaxed) != round
     }
 
     /// An estimate of the bytes that the value occupies; 0 where the store asks for no weights.

@@ -18,7 +18,7 @@ use crate::key::{Key, KeyRef};
 use crate::random;
 use crate::sabotage::{Fault, is_planted};
 use crate::scope::{Stamp, levels, unmoved};
-use crate::store::{Claim, Expect, Fetched, Generation, Put, RemoteStore, Token};
+use crate::store::{Claim, Expect, Fetched, Generation, Put, RemoteStore, Removal, Token};
 use crate::tag::Tag;
 
 /// The longest time to live that is passed on, so that no store has to fear overflow: 10 years.
@@ -26,6 +26,10 @@ const MAX_TTL: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
 /// The longest prefix or tag whose generation is kept under its own text.
 const MAX_SCOPE_LEN: usize = 200;
+
+/// Entries that each insertion looks at, so that those that are over are reclaimed: three times as fast as entries
+/// come, and by little enough to go unnoticed.
+const RECLAIMED: usize = 3;
 
 /// What a reader takes for an answer.
 #[derive(Clone, Copy, Debug)]
@@ -181,6 +185,18 @@ impl Inner {
         fresh
     }
 
+    /// Why nobody can be given the entry any more, if so.
+    fn is_over(&self, entry: &Entry) -> Option<Removal> {
+        if !self.scopes.is_current(entry.stamp(), entry.key().borrow()) {
+            return Some(Removal::Invalidated);
+        }
+        let expired = clock::coarse() >= entry.fresh_until();
+        if expired {
+            self.note_expired(entry);
+        }
+        expired.then_some(Removal::Expired)
+    }
+
     #[cold]
     fn note_expired(&self, entry: &Entry) {
         if entry.expire() {
@@ -227,6 +243,7 @@ impl Inner {
         {
             local.insert(Arc::clone(entry));
             self.counters.stores.increment();
+            local.reclaim(RECLAIMED, &mut |entry| self.is_over(entry));
         }
     }
 

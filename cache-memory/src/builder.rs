@@ -1,6 +1,12 @@
 //! How much a store may hold, and how that is divided into shards.
 //! Never touches an entry.
 
+use std::fmt;
+use std::sync::Arc;
+
+use cache_core::Key;
+use cache_core::store::Removal;
+
 use crate::store::Memory;
 
 /// What a store holds when no bound is given.
@@ -29,6 +35,25 @@ const USUAL_BYTES: usize = 1 << 10;
 pub struct MemoryBuilder {
     max_entries: Option<usize>,
     max_bytes: Option<usize>,
+    listener: Option<Listener>,
+}
+
+/// Who wants to hear of entries that go.
+#[derive(Clone)]
+pub(crate) struct Listener(Arc<Listen>);
+
+type Listen = dyn Fn(&Key, Removal) + Send + Sync;
+
+impl Listener {
+    pub(crate) fn tell(&self, key: &Key, removal: Removal) {
+        (self.0)(key, removal);
+    }
+}
+
+impl fmt::Debug for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Listener")
+    }
 }
 
 impl MemoryBuilder {
@@ -55,11 +80,21 @@ impl MemoryBuilder {
         self
     }
 
+    /// Calls `listener` with the key of each entry that goes, and why: to make room, because it has expired, or
+    /// because it was invalidated. Not for an entry that another takes the place of.
+    ///
+    /// An entry goes some time after its end: with later insertions, each of which looks at three entries. The
+    /// listener runs in the task of such an insertion, so let it be quick; it must not call the cache.
+    pub fn on_removal(mut self, listener: impl Fn(&Key, Removal) + Send + Sync + 'static) -> Self {
+        self.listener = Some(Listener(Arc::new(listener)));
+        self
+    }
+
     /// The store.
     #[must_use]
     pub fn build(self) -> Memory {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        Memory::with(Bounds::new(self.max_entries, self.max_bytes, threads))
+        Memory::with(Bounds::new(self.max_entries, self.max_bytes, threads), self.listener)
     }
 }
 

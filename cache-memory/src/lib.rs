@@ -12,6 +12,7 @@
 //! ```
 
 mod builder;
+mod roster;
 mod store;
 
 pub use builder::MemoryBuilder;

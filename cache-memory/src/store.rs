@@ -10,12 +10,13 @@ use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use cache_core::store::{LocalStore, Usage};
+use cache_core::store::{LocalStore, Removal, Usage};
 use cache_core::{Entry, KeyRef};
 use quick_cache::sync::Cache;
 use quick_cache::{Equivalent, Lifecycle, OptionsBuilder, Weighter};
 
-use crate::builder::{Bounds, MemoryBuilder, Weight};
+use crate::builder::{Bounds, Listener, MemoryBuilder, Weight};
+use crate::roster::{Roster, Turn};
 
 /// What an entry takes besides its key's text and its value: the slot in the map, its headers, its stamp.
 ///
@@ -40,8 +41,12 @@ const RESERVED: usize = 1 << 20;
 /// ```
 pub struct Memory {
     entries: Cache<Held, (), Weight, Prehashed, Evictions>,
+    roster: Roster,
     evictions: Evictions,
     weight: Weight,
+    listener: Option<Listener>,
+    /// How often entries were reclaimed.
+    reclaims: AtomicU64,
 }
 
 impl Memory {
@@ -56,7 +61,7 @@ impl Memory {
         MemoryBuilder::new()
     }
 
-    pub(crate) fn with(bounds: Bounds) -> Self {
+    pub(crate) fn with(bounds: Bounds, listener: Option<Listener>) -> Self {
         let Bounds { shards, capacity, entries, weight } = bounds;
         let evictions = Evictions::default();
         let options = OptionsBuilder::new()
@@ -64,15 +69,46 @@ impl Memory {
             .estimated_items_capacity(entries)
             .weight_capacity(capacity)
             .build();
-        let expected = entries;
+        let expected = entries.min(RESERVED);
         let entries = match options {
             Ok(options) => Cache::with_options(options, weight, Prehashed::default(), evictions.clone()),
             // Only when one of the capacities is missing, and both are there.
             Err(_) => Cache::with(entries, capacity, weight, Prehashed::default(), evictions.clone()),
         };
         // Room for all, and for the evicted keys that are remembered: while a shard grows, its readers wait.
-        entries.reserve(expected.min(RESERVED));
-        Self { entries, evictions, weight }
+        entries.reserve(expected);
+        Self {
+            entries,
+            roster: Roster::new(expected, shards),
+            evictions,
+            weight,
+            listener,
+            reclaims: AtomicU64::new(0),
+        }
+    }
+
+    /// Removes the entry whose turn it is if it is over.
+    fn examine(&self, turn: Turn, is_over: &mut dyn FnMut(&Entry) -> Option<Removal>) {
+        let (mut stays, mut over) = (false, None);
+        let visit: Visit<'_> = &mut |entry| {
+            over = is_over(entry).map(|removal| (Arc::clone(entry), removal));
+            stays = over.is_none() && entry.enter_round(turn.round);
+        };
+        self.entries.peek(&Hashed { hash: turn.hash, visit: Cell::new(Some(visit)) });
+        if stays {
+            self.roster.add(turn.hash);
+        }
+        if let Some((entry, removal)) = over
+            && self.entries.remove(&This(&entry)).is_some()
+        {
+            self.tell(&entry, removal);
+        }
+    }
+
+    fn tell(&self, entry: &Entry, removal: Removal) {
+        if let Some(listener) = &self.listener {
+            listener.tell(entry.key(), removal);
+        }
     }
 }
 
@@ -82,8 +118,17 @@ impl LocalStore for Memory {
     }
 
     fn insert(&self, entry: Arc<Entry>) {
-        let mut dropped = Dropped { inserted: Some(entry.key().hash64()), ..Dropped::default() };
+        let hash = entry.key().hash64();
+        let mut dropped = Dropped { inserted: Some(hash), ..Dropped::default() };
         self.entries.insert_with_lifecycle(Held(entry), (), &mut dropped);
+        if !dropped.replaced {
+            self.roster.add(hash);
+        }
+        if self.listener.is_some() {
+            let evicted = |Held(entry): &&Held| entry.key().hash64() != hash;
+            let evicted = dropped.first.iter().chain(&dropped.rest).filter(evicted);
+            evicted.for_each(|Held(entry)| self.tell(entry, Removal::Evicted));
+        }
     }
 
     fn remove(&self, key: KeyRef<'_>) {
@@ -93,6 +138,16 @@ impl LocalStore for Memory {
     fn clear(&self) {
         // One by one, so that no reader waits for more than one entry to go.
         self.entries.drain().for_each(drop);
+        self.roster.clear();
+    }
+
+    fn reclaim(&self, limit: usize, is_over: &mut dyn FnMut(&Entry) -> Option<Removal>) {
+        // Each time in the list after that of the time before.
+        let list = self.reclaims.fetch_add(1, Ordering::Relaxed) << 16;
+        for _ in 0..limit {
+            let Some(turn) = self.roster.next(list) else { return };
+            self.examine(turn, is_over);
+        }
     }
 
     fn is_weighed(&self) -> bool {
@@ -153,6 +208,43 @@ struct Asked<'a> {
 
 type Visit<'a> = &'a mut dyn FnMut(&Arc<Entry>);
 
+/// Whatever entry has this hash.
+struct Hashed<'a> {
+    hash: u64,
+    visit: Cell<Option<Visit<'a>>>,
+}
+
+impl Hash for Hashed<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash);
+    }
+}
+
+impl Equivalent<Held> for Hashed<'_> {
+    fn equivalent(&self, Held(entry): &Held) -> bool {
+        let found = self.hash == entry.key().hash64();
+        if found && let Some(visit) = self.visit.take() {
+            visit(entry);
+        }
+        found
+    }
+}
+
+/// This very entry, and none that took its place.
+struct This<'a>(&'a Arc<Entry>);
+
+impl Hash for This<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.key().hash(state);
+    }
+}
+
+impl Equivalent<Held> for This<'_> {
+    fn equivalent(&self, Held(entry): &Held) -> bool {
+        Arc::ptr_eq(self.0, entry)
+    }
+}
+
 impl Hash for Asked<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.key.hash(state);
@@ -208,6 +300,8 @@ struct Evictions(Arc<AtomicU64>);
 struct Dropped {
     /// The hash of the key that is being inserted: what goes under it was replaced or refused, not evicted.
     inserted: Option<u64>,
+    /// Whether something went under that key.
+    replaced: bool,
     /// Nearly always there is one at most, which then needs no allocation.
     first: Option<Held>,
     rest: Vec<Held>,
@@ -217,7 +311,9 @@ impl Lifecycle<Held, ()> for Evictions {
     type RequestState = Dropped;
 
     fn on_evict(&self, dropped: &mut Dropped, held: Held, (): ()) {
-        if dropped.inserted != Some(held.0.key().hash64()) {
+        if dropped.inserted == Some(held.0.key().hash64()) {
+            dropped.replaced = true;
+        } else {
             self.0.fetch_add(1, Ordering::Relaxed);
         }
         if dropped.first.is_none() {
@@ -225,5 +321,23 @@ impl Lifecycle<Held, ()> for Evictions {
         } else {
             dropped.rest.push(held);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cache_core::store::conformance::entry;
+
+    use super::*;
+
+    #[test]
+    fn turns_do_not_pile_up_while_keys_come_and_go() {
+        let memory = Memory::new(100);
+        for number in 0..50_000_u64 {
+            // Three times as many keys as there is room for, each again and again.
+            memory.insert(entry(format!("user:{}", number * 7 % 300), number, 0));
+            memory.reclaim(3, &mut |_| None);
+        }
+        assert!(memory.roster.len() <= 200, "{} turns for 100 entries", memory.roster.len());
     }
 }

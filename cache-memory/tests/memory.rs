@@ -4,9 +4,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use cache_core::store::LocalStore;
 use cache_core::store::conformance::{self, entry, value};
-use cache_core::{Key, KeyRef};
+use cache_core::store::{LocalStore, Removal};
+use cache_core::{Entry, Key, KeyRef};
 use cache_memory::Memory;
 
 fn user(id: u64) -> Key {
@@ -142,6 +142,58 @@ fn an_entry_that_many_must_make_room_for_evicts_them_all() {
     assert_eq!(find(&memory, "user:10000"), Some(1));
     assert_eq!(after.evictions - before.evictions, before.entries + 1 - after.entries);
     assert!(after.bytes <= 1 << 20);
+}
+
+#[test]
+fn what_is_over_is_reclaimed_a_few_at_a_time_and_the_rest_stays() {
+    let memory = Memory::new(10_000);
+    (0..1_000).for_each(|id| memory.insert(entry(user(id), id, 0)));
+    let mut looked_at = 0;
+    let mut is_over = |entry: &Entry| {
+        looked_at += 1;
+        value::<u64>(entry).is_some_and(|id| id % 2 == 1).then_some(Removal::Expired)
+    };
+    memory.reclaim(10, &mut is_over);
+    assert!(memory.usage().entries >= 990, "no more turns than were asked for");
+    // Nobody is passed over, whichever list it is in.
+    (0..199).for_each(|_| memory.reclaim(10, &mut is_over));
+    assert!(looked_at <= 2_000);
+    assert_eq!(memory.usage().entries, 500);
+    assert!((0..1_000).all(|id| find(&memory, &format!("user:{id}")).is_some() == (id % 2 == 0)));
+    assert_eq!(memory.usage().evictions, 0, "nothing had to make room");
+}
+
+#[test]
+fn what_took_the_place_of_an_entry_that_is_over_stays() {
+    let memory = Memory::new(1_000);
+    memory.insert(entry(user(1), 1_u64, 0));
+    let mut seen = false;
+    memory.reclaim(1, &mut |_| {
+        seen = true;
+        None
+    });
+    assert!(seen);
+    memory.insert(entry(user(1), 2_u64, 0));
+    memory.reclaim(5, &mut |entry| (value::<u64>(entry) == Some(&1)).then_some(Removal::Invalidated));
+    assert_eq!(find(&memory, "user:1"), Some(2));
+}
+
+#[test]
+fn the_listener_hears_of_what_goes_and_why() {
+    let heard = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let log = Arc::clone(&heard);
+    let listener = move |key: &Key, removal| log.lock().unwrap().push((key.to_string(), removal));
+    let memory = Memory::builder().max_entries(2).on_removal(listener).build();
+    memory.insert(entry(user(1), 1_u64, 0));
+    memory.insert(entry(user(1), 2_u64, 0));
+    assert_eq!(*heard.lock().unwrap(), [], "it was replaced");
+    memory.insert(entry(user(2), 2_u64, 0));
+    memory.insert(entry(user(3), 3_u64, 0));
+    let evicted = std::mem::take(&mut *heard.lock().unwrap());
+    assert_eq!(evicted.len(), 1);
+    assert_eq!(evicted[0].1, Removal::Evicted);
+    memory.reclaim(10, &mut |entry| (value::<u64>(entry) == Some(&3)).then_some(Removal::Expired));
+    assert_eq!(*heard.lock().unwrap(), [("user:3".to_owned(), Removal::Expired)]);
 }
 
 /// Counts its drops.

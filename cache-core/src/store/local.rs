@@ -35,8 +35,28 @@ pub trait LocalStore: fmt::Debug + Send + Sync + 'static {
     /// Whether the store is bounded by bytes, so that entries should be [weighed](Entry::weight).
     fn is_weighed(&self) -> bool;
 
+    /// Looks at `limit` entries, others each time, and removes those for which `is_over` says why.
+    ///
+    /// Called with every insertion, so that what nobody can be given any more does not take up room until
+    /// something else needs it. `is_over` may be called under a lock. A store need not do anything.
+    fn reclaim(&self, limit: usize, is_over: &mut dyn FnMut(&Entry) -> Option<Removal>) {
+        let _ = (limit, is_over);
+    }
+
     /// How full the store is, and what it had to evict so far.
     fn usage(&self) -> Usage;
+}
+
+/// Why a store has let an entry go that nothing took the place of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Removal {
+    /// Others needed its room.
+    Evicted,
+    /// It had outlived its time.
+    Expired,
+    /// It was invalidated.
+    Invalidated,
 }
 
 /// How full a [`LocalStore`] is.

@@ -8,5 +8,5 @@ pub mod conformance;
 mod local;
 mod remote;
 
-pub use local::{LocalStore, Usage};
+pub use local::{LocalStore, Removal, Usage};
 pub use remote::{Claim, Expect, Fetched, Generation, Health, Put, RemoteStore, Token};
