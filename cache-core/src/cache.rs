@@ -3,13 +3,14 @@
 //! The life of a cached call is in `call`, that of an invalidation in `invalidate`.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::background::Background;
 use crate::batch::Batch;
 use crate::builder::{CacheBuilder, Settings};
 use crate::call::{self, Miss};
@@ -57,6 +58,7 @@ pub(crate) struct Inner {
     pub(crate) flights: Arc<Flights>,
     pub(crate) counters: Counters,
     pub(crate) debts: Debts,
+    pub(crate) background: Background,
     pub(crate) dependencies: Dependencies,
     enabled: AtomicBool,
 }
@@ -78,6 +80,7 @@ impl Cache {
             flights: Arc::default(),
             counters: Counters::default(),
             debts: Debts::default(),
+            background: Background::default(),
             dependencies: Dependencies::default(),
         };
         Self { inner: Arc::new(inner) }
@@ -236,8 +239,8 @@ impl Cache {
         let as_of = self.inner.as_of_now(&key, &[]);
         if self.inner.settings.remote.is_some() {
             return match self.inner.fetch(&key, ANY, &as_of, None, false).await? {
-                Found::Value(_, ttl) => Ok(Some(ttl)),
-                Found::Nothing(_) | Found::Unavailable => Ok(None),
+                Found::Value(_, left, _) => Ok(Some(left.fresh)),
+                Found::Stale(..) | Found::Nothing(_) | Found::Unavailable => Ok(None),
             };
         }
         let until = self.inner.peek(key.borrow(), |entry| Some(entry.fresh_until()));
@@ -315,15 +318,21 @@ impl Cache {
     pub(crate) fn inner(&self) -> &Inner {
         &self.inner
     }
+
+    /// What its clones share, for work that is to stop with the last of them.
+    pub(crate) fn downgrade(&self) -> Weak<Inner> {
+        Arc::downgrade(&self.inner)
+    }
 }
 
 /// What a manual read of a `V` takes: any version of it.
 fn wanted<V: Value>() -> Wanted<'static> {
-    Wanted { typed: <Serde as Wire<V>>::TYPED, type_matters: true, version: None, tags: &[] }
+    Wanted { typed: <Serde as Wire<V>>::TYPED, type_matters: true, version: None, stale: false, tags: &[] }
 }
 
 /// What a question about a key takes, whatever the type of its value.
-const ANY: Wanted<'static> = Wanted { typed: Typed::ANY, type_matters: false, version: None, tags: &[] };
+const ANY: Wanted<'static> =
+    Wanted { typed: Typed::ANY, type_matters: false, version: None, stale: false, tags: &[] };
 
 impl Inner {
     /// Tells this cache from others while it lives.
@@ -433,7 +442,7 @@ impl Inner {
             let Found::Nothing(found) = self.fetch(key, ANY, &as_of, None, false).await? else {
                 return Ok(false);
             };
-            if self.publish_if(key, wanted, &found, Some(&payload), ttl, found.nothing()).await? {
+            if self.publish_if(key, wanted, &found, Some(&payload), ttl.into(), found.nothing()).await? {
                 self.replace_here(key, value.clone(), wanted, &as_of, ttl);
                 return Ok(true);
             }
@@ -450,10 +459,12 @@ impl Inner {
         let known = self.peek(key.borrow(), |entry| Some(Arc::clone(entry)));
         if let Some(remote) = self.remote().await? {
             let as_of = self.as_of_now(key, &[]);
-            if !matches!(self.fetch(key, ANY, &as_of, None, false).await?, Found::Value(..)) {
+            let Found::Value(_, left, _) = self.fetch(key, ANY, &as_of, None, false).await? else {
                 return Ok(false);
-            }
-            let there = remote.expire(&self.settings.name_of(key), ttl).await?;
+            };
+            // The stale window stays at the end of the time.
+            let kept = ttl.saturating_add(left.aging.stale);
+            let there = remote.expire(&self.settings.name_of(key), kept).await?;
             // The near copy is fetched anew: it must not outlive the remote one.
             if let Some(local) = &self.settings.local {
                 local.remove(key.borrow());

@@ -1,27 +1,34 @@
 //! The life of one cached call, top to bottom: look, wait for another's load or lead one, store, answer.
 //!
 //! The edges know the types; the middle ([`approach`]) is compiled once. A failure of the cache never
-//! reaches the caller: here it means that the body runs.
+//! reaches the caller: here it means that the body runs. A call that may be answered with a value that is due for
+//! a refresh is in `reload`.
+
+mod reload;
 
 use std::fmt;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use crate::cache::{Cache, Inner};
 use crate::clock::{self, Moment};
 use crate::codec::{Typed, Wire};
 use crate::context::{self, Context};
-use crate::entry::{Absent, Entry};
-use crate::flight::{Boarding, Outcome, Seat, Waited};
+use crate::entry::{Absent, Entry, Life};
+use crate::error::Result;
+use crate::flight::{Boarding, Outcome, Purpose, Seat, Waited};
 use crate::global::AsCache;
 use crate::key::{Key, KeyRef, KeyWriter};
-use crate::policy::Keep;
+use crate::policy::{Keep, Question};
 use crate::sabotage::{Fault, is_planted};
 use crate::shape::{Shape, SharedError};
 use crate::site::Site;
 use crate::tag::Tag;
 use crate::tiers::{AsOf, Claimed, Found, Wanted};
+
+use reload::{Due, Source};
+pub use reload::{lookup_stale, owned};
 
 /// Loads of others that a caller waits for before it runs its own.
 const MAX_WAITS: u32 = 3;
@@ -44,6 +51,12 @@ pub struct Miss<'f, S: Shape> {
     typed: Typed,
     tags: Vec<Tag>,
     keep: Keep<'f, S::Value>,
+    /// What the lookup found, if that is due for a refresh.
+    due: Option<Due>,
+    /// How long to wait for that refresh.
+    timeout: Option<Duration>,
+    /// Which errors of it deserve the value that is due.
+    stale_if: Option<Question<'f, S::Error, bool>>,
 }
 
 /// The entry that a call is about.
@@ -51,7 +64,9 @@ struct Target {
     cache: Cache,
     key: Key,
     /// Whether to run the body even if there is a value.
-    refresh: bool,
+    anew: bool,
+    /// Of a call that may be answered with a value that is due for a refresh: the factor of `early`.
+    early: Option<f64>,
 }
 
 /// Looks the key up in this process. This is all that a local hit runs.
@@ -148,20 +163,34 @@ where
         let mut writer = KeyWriter::new();
         key(&mut writer);
         let target = (cache.is_enabled() && writer.is_usable())
-            .then(|| Target { refresh: true, ..Target::new(cache, KeyRef::new(&writer).to_key()) });
+            .then(|| Target { anew: true, ..Target::new(cache, KeyRef::new(&writer).to_key()) });
         Miss::new(site, shape, W::TYPED, target)
     })
 }
 
 impl Target {
     fn new(cache: &Cache, key: Key) -> Self {
-        Self { cache: cache.clone(), key, refresh: false }
+        Self { cache: cache.clone(), key, anew: false, early: None }
+    }
+
+    fn purpose(&self) -> Purpose {
+        if self.anew { Purpose::Anew } else { Purpose::Load }
     }
 }
 
 impl<'f, S: Shape> Miss<'f, S> {
     fn new(site: &'static Site, shape: S, typed: Typed, target: Option<Target>) -> Self {
-        Self { target, site, shape, typed, tags: Vec::new(), keep: Keep::of(site) }
+        Self {
+            target,
+            site,
+            shape,
+            typed,
+            tags: Vec::new(),
+            keep: Keep::of(site),
+            due: None,
+            timeout: site.fixed_timeout(),
+            stale_if: None,
+        }
     }
 
     /// The miss of a call that has looked for `key`.
@@ -193,6 +222,34 @@ impl<'f, S: Shape> Miss<'f, S> {
     #[must_use]
     pub fn none_ttl(mut self, ttl: Duration) -> Self {
         self.keep.set_none_ttl(ttl);
+        self
+    }
+
+    /// With this stale window.
+    #[must_use]
+    pub fn stale(mut self, stale: Duration) -> Self {
+        self.keep.set_stale(stale);
+        self
+    }
+
+    /// With a stale window that the value decides.
+    #[must_use]
+    pub fn stale_from(mut self, stale: impl FnOnce(&S::Value) -> Duration + Send + 'f) -> Self {
+        self.keep.set_stale_from(stale);
+        self
+    }
+
+    /// With this limit to the wait for a reload.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// With the value that is due only for errors for which `stale_if` is true.
+    #[must_use]
+    pub fn stale_if(mut self, stale_if: impl FnOnce(&S::Error) -> bool + Send + 'f) -> Self {
+        self.stale_if = Some(Box::new(stale_if));
         self
     }
 
@@ -228,96 +285,175 @@ impl<'f, S: Shape> Miss<'f, S> {
     {
         let Some(target) = self.target.take() else { return body.await };
         let tags = std::mem::take(&mut self.tags);
-        let wanted = Wanted {
-            typed: self.typed,
-            type_matters: true,
-            version: Some(self.site.value_version()),
-            tags: &tags,
-        };
-        let cache = target.cache.inner();
-        let (answer, lead) = match approach(cache, &target, wanted).await {
-            Step::Found(entry) => {
-                context::inherit(cache.id(), entry.stamp().tags());
-                (output_of(self.shape, &entry), None)
-            }
-            Step::Failed(error) => (self.shape.failed(&error), None),
-            Step::Lead(lead) => (None, Some(lead)),
-            Step::Alone => (None, None),
-        };
-        if let Some(output) = answer {
-            return output;
+        match seek(self.shape, &target, self.wanted(&target, &tags)).await {
+            Sought::Answer(output) => output,
+            Sought::Load(lead) => self.run(&target, &tags, lead, body).await,
+            // Nobody finds one who does not ask for it.
+            Sought::Due(_) => body.await,
         }
-        let (output, met) = Context::run(cache.id(), target.key.clone(), Loading::of(cache, body)).await;
+    }
+
+    /// What this call takes for an answer.
+    fn wanted<'t>(&self, target: &Target, tags: &'t [Tag]) -> Wanted<'t> {
+        Wanted { stale: target.early.is_some(), ..Wanted::of(self.site, self.typed, tags) }
+    }
+
+    /// Runs the body in the caller's task: for everybody, if this caller leads.
+    async fn run<F>(self, target: &Target, tags: &[Tag], lead: Option<Lead>, body: F) -> S::Output
+    where
+        F: Future<Output = S::Output>,
+        S::Value: Clone + Send + Sync + 'static,
+    {
+        let cache = target.cache.inner();
+        let (output, load_time, met) = loaded(&target.cache, &target.key, body).await;
         if !self.shape.succeeded(&output) {
             cache.counters.load_errors.increment();
         }
-        context::inherit(cache.id(), &tags);
+        context::inherit(cache.id(), tags);
         context::inherit(cache.id(), &met);
         if let Some(lead) = lead {
-            self.land(cache, &target.key, wanted, lead, met, &output).await;
+            let (template, wanted) = (self.site.key_template(), self.wanted(target, tags));
+            if let Landed::Kept(publication) =
+                self.land(cache, &target.key, wanted, lead, &met, load_time, &output)
+            {
+                cache.background.succeeded(&target.key);
+                publication.publish(cache, &target.key, wanted, template).await;
+            }
         }
         output
     }
 
-    /// Ends the flight with what the load made, and stores what is to be stored.
-    async fn land(
+    /// Ends the flight with what the load made, and stores it in this process if it is to be stored.
+    #[expect(clippy::too_many_arguments, reason = "all there is to say about a load that has ended")]
+    fn land(
         self,
         cache: &Inner,
         key: &Key,
         wanted: Wanted<'_>,
         lead: Lead,
-        met: Vec<Tag>,
+        met: &[Tag],
+        load_time: Duration,
         output: &S::Output,
-    ) where
+    ) -> Landed
+    where
         S::Value: Clone + Send + Sync + 'static,
     {
         let Lead { seat, claimed } = lead;
         if !self.shape.succeeded(output) {
-            return match self.shape.share_error(output) {
+            match self.shape.share_error(output) {
                 Some(error) => seat.land(|| (), || Outcome::Error(error)),
                 None => seat.fail(),
-            };
+            }
+            return Landed::Failed;
         }
         let value = self.shape.value(output);
-        let ttl = self.keep.decide(value, &cache.settings);
+        let life = self.keep.decide(value, &cache.settings);
         let learned = !met.iter().all(|tag| wanted.tags.contains(tag));
         let stamp = if is_planted(Fault::StampAfterLoad) {
-            Arc::new(cache.scopes.stamp(key, &[wanted.tags, &met].concat()))
+            Arc::new(cache.scopes.stamp(key, &[wanted.tags, met].concat()))
         } else if learned {
-            Arc::new(cache.scopes.extend(seat.stamp(), &met))
+            Arc::new(cache.scopes.extend(seat.stamp(), met))
         } else {
             Arc::clone(seat.stamp())
         };
         let as_of = AsOf { stamp, began: seat.began() };
-        let entry = |ttl| match value {
-            Some(value) => cache.entry(value.clone(), wanted.typed, &as_of, ttl),
-            None => cache.entry_of_none(&as_of, ttl),
+        let entry = |life: Life| match value {
+            Some(value) => cache.entry(value.clone(), wanted.typed, &as_of, life),
+            None => cache.entry_of_none(&as_of, life),
         };
-        let Some(ttl) = ttl else {
-            return seat.land(|| (), || Outcome::Value(entry(Duration::ZERO)));
+        let Some(mut life) = life else {
+            seat.land(|| (), || Outcome::Value(entry(Life::default())));
+            return Landed::NotKept;
         };
-        let kept = entry(ttl);
+        life.aging.load_time = load_time;
+        let kept = entry(life);
         seat.land(|| cache.keep(key, &kept), || Outcome::Value(Arc::clone(&kept)));
 
-        let (Some(claimed), Some(bytes)) = (claimed, wanted.typed.bytes) else { return };
+        let (Some(claimed), Some(bytes)) = (claimed, wanted.typed.bytes) else {
+            return Landed::Kept(Publication::default());
+        };
         if learned {
             // Other processes could not tell whether those tags have moved.
-            return;
+            return Landed::Kept(Publication::default());
         }
-        let encoded = value.map(|value| (bytes.encode)(value, cache.settings.codec)).transpose();
-        let published = match encoded {
-            Ok(payload) => cache.publish(key, wanted, &claimed, payload.as_deref(), ttl).await.map(drop),
+        let payload = value.map(|value| (bytes.encode)(value, cache.settings.codec)).transpose();
+        Landed::Kept(Publication { sealed: Some(Sealed { claimed, payload, life }) })
+    }
+}
+
+/// What became of a load that has ended.
+enum Landed {
+    /// It is stored here, unless it was overtaken; this remains to be done elsewhere.
+    Kept(Publication),
+    /// It succeeded, and is not to be stored.
+    NotKept,
+    Failed,
+}
+
+/// A value on its way to the remote store, if it goes there.
+#[derive(Default)]
+struct Publication {
+    sealed: Option<Sealed>,
+}
+
+/// The right to store a value, the value as bytes (nothing: a remembered `None`), and for how long.
+struct Sealed {
+    claimed: Claimed,
+    payload: Result<Option<Vec<u8>>>,
+    life: Life,
+}
+
+impl Publication {
+    async fn publish(self, cache: &Inner, key: &Key, wanted: Wanted<'_>, template: &'static str) {
+        let Some(Sealed { claimed, payload, life }) = self.sealed else { return };
+        let published = match payload {
+            Ok(payload) => cache.publish(key, wanted, &claimed, payload.as_deref(), life).await.map(drop),
             Err(error) => Err(error),
         };
         if let Err(error) = published {
-            tracing::debug!(target: "larder", template = self.site.key_template(), %error, "a load was not stored remotely");
+            tracing::debug!(target: "larder", template, %error, "a load was not stored remotely");
         }
     }
+}
+
+/// Runs `body` as the load of `key`: its output, how long it took, and the tags it met.
+async fn loaded<F: Future>(cache: &Cache, key: &Key, body: F) -> (F::Output, Duration, Vec<Tag>) {
+    let loading = Loading::of(cache.downgrade(), body);
+    let ((output, load_time), met) = Context::run(cache.inner().id(), key.clone(), loading).await;
+    (output, load_time, met)
+}
+
+/// What a caller that looked for an answer has found.
+enum Sought<O> {
+    Answer(O),
+    /// An answer that is due for a refresh.
+    Due(Due),
+    /// None: run the body, for everybody or for this caller only.
+    Load(Option<Lead>),
+}
+
+async fn seek<S>(shape: S, target: &Target, wanted: Wanted<'_>) -> Sought<S::Output>
+where
+    S: Shape<Value: Clone + 'static>,
+{
+    let cache = target.cache.inner();
+    let answer = match approach(cache, target, wanted).await {
+        Step::Found(entry) => {
+            context::inherit(cache.id(), entry.stamp().tags());
+            output_of(shape, &entry)
+        }
+        Step::Failed(error) => shape.failed(&error),
+        Step::Due(due) => return Sought::Due(due),
+        Step::Lead(lead) => return Sought::Load(Some(lead)),
+        Step::Alone => None,
+    };
+    answer.map_or(Sought::Load(None), Sought::Answer)
 }
 
 /// What a caller has to do.
 enum Step {
     Found(Arc<Entry>),
+    Due(Due),
     Failed(SharedError),
     /// Run the body for everybody.
     Lead(Lead),
@@ -333,15 +469,26 @@ struct Lead {
 
 /// From a miss to a value, or to the duty of loading one.
 async fn approach(cache: &Inner, target: &Target, wanted: Wanted<'_>) -> Step {
-    let Target { key, refresh, .. } = target;
+    let Target { key, anew, early, .. } = target;
     if context::is_loading(cache.id(), key) {
         return Step::Alone;
     }
     let mut waits = 0;
+    // A caller that takes what is being refreshed need not wait for the refresh.
+    let mut passes_by = early.is_some();
     let seat = loop {
         let joinable = cache.settings.joinable();
-        let ended = match cache.flights.board(key, wanted.tags, &cache.scopes, joinable, !refresh) {
+        let purpose = if passes_by { Purpose::PassBy } else { target.purpose() };
+        let ended = match cache.flights.board(key, wanted.tags, &cache.scopes, joinable, purpose) {
             Boarding::Lead(seat) => break seat,
+            Boarding::Wait(seat) if passes_by && seat.refreshes() => {
+                passes_by = false;
+                drop(seat);
+                match reload::pass_by(cache, target, wanted).await {
+                    Some(step) => return step,
+                    None => continue,
+                }
+            }
             Boarding::Wait(seat) => {
                 cache.counters.joins.increment();
                 seat.wait(cache.settings.load_limit).await
@@ -349,7 +496,12 @@ async fn approach(cache: &Inner, target: &Target, wanted: Wanted<'_>) -> Step {
         };
         match ended {
             Waited::Landed(Outcome::Value(entry)) if wanted.accepts(&entry) => return Step::Found(entry),
+            Waited::Landed(Outcome::Stale(entry)) if wanted.stale && wanted.accepts(&entry) => {
+                return Step::Due(Due::of(entry, Source::Another));
+            }
             Waited::Landed(Outcome::Error(error)) => return Step::Failed(error),
+            // For a caller that takes no stale values nothing has happened yet.
+            Waited::Landed(Outcome::Stale(_)) => {}
             Waited::Landed(_) => return Step::Alone,
             Waited::Lead(seat)
                 if cache.scopes.is_current(seat.stamp(), key.borrow())
@@ -366,7 +518,7 @@ async fn approach(cache: &Inner, target: &Target, wanted: Wanted<'_>) -> Step {
             return Step::Alone;
         }
     };
-    if !refresh {
+    if !anew {
         // Another flight may have landed between this caller's look and its boarding.
         let landed = cache.peek(key.borrow(), |entry| wanted.accepts(entry).then(|| Arc::clone(entry)));
         if let Some(entry) = landed {
@@ -376,11 +528,14 @@ async fn approach(cache: &Inner, target: &Target, wanted: Wanted<'_>) -> Step {
         }
     }
     let as_of = AsOf { stamp: Arc::clone(seat.stamp()), began: seat.began() };
-    let claimed = match cache.fetch(key, wanted, &as_of, Some(cache.lease()), *refresh).await {
-        Ok(Found::Value(entry, _)) => {
-            cache.counters.remote_hits.increment();
+    let claimed = match cache.fetch(key, wanted, &as_of, Some(cache.lease()), *anew).await {
+        Ok(Found::Value(entry, _, claimed)) => {
             seat.land(|| cache.keep(key, &entry), || Outcome::Value(Arc::clone(&entry)));
-            return Step::Found(entry);
+            return reload::found(cache, target, entry, claimed);
+        }
+        Ok(Found::Stale(entry, claimed)) => {
+            seat.land(|| cache.keep(key, &entry), || Outcome::Stale(Arc::clone(&entry)));
+            return Step::Due(Due::of(entry, Source::Remote).with(claimed));
         }
         Ok(Found::Nothing(claimed)) => Some(claimed),
         Ok(Found::Unavailable) | Err(_) => None,
@@ -402,30 +557,32 @@ where
 }
 
 /// Counts a load from its start to its end, also when that is a panic or a drop.
-struct Loading<'c> {
-    cache: &'c Inner,
+struct Loading {
+    /// Not kept alive by its loads.
+    cache: Weak<Inner>,
     began: Moment,
-    ended: bool,
+    /// How long it took, once it has ended.
+    took: Option<Duration>,
 }
 
-impl<'c> Loading<'c> {
-    async fn of<F: Future>(cache: &'c Inner, body: F) -> F::Output {
-        let mut loading = Self { cache, began: clock::now(), ended: false };
+impl Loading {
+    async fn of<F: Future>(cache: Weak<Inner>, body: F) -> (F::Output, Duration) {
+        let mut loading = Self { cache, began: clock::now(), took: None };
         let output = body.await;
-        loading.ended = true;
-        output
+        let took = clock::now().since(loading.began);
+        loading.took = Some(took);
+        (output, took)
     }
 }
 
-impl Drop for Loading<'_> {
+impl Drop for Loading {
     fn drop(&mut self) {
-        let counters = &self.cache.counters;
+        let Some(cache) = self.cache.upgrade() else { return };
+        let counters = &cache.counters;
         counters.loads.increment();
-        if self.ended {
-            let took = clock::now().since(self.began).as_nanos();
-            counters.load_nanos.add(u64::try_from(took).unwrap_or(u64::MAX));
-        } else {
-            counters.load_errors.increment();
+        match self.took {
+            Some(took) => counters.load_nanos.add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX)),
+            None => counters.load_errors.increment(),
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::clock::Moment;
 use crate::key::Key;
@@ -19,8 +20,33 @@ pub struct Entry<V: ?Sized = dyn Any + Send + Sync> {
     fresh_until: AtomicU64,
     weight: u32,
     round: AtomicU32,
+    /// The bits of an [`Aging`].
+    aging: AtomicU32,
     value: V,
 }
+
+/// How a value ages: for how long it still will do once it is no longer fresh, and how long its load took.
+///
+/// It is kept in four bytes: the window to the millisecond up to 524 seconds and to four parts in a million
+/// beyond, the time of the load to 9 %.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Aging {
+    pub(crate) stale: Duration,
+    /// Zero where nobody is to know.
+    pub(crate) load_time: Duration,
+}
+
+/// How long a value is kept: fresh, and then as it ages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Life {
+    pub(crate) fresh: Duration,
+    pub(crate) aging: Aging,
+}
+
+/// Bits of the stale window before its exponent.
+const MANTISSA: u32 = 19;
+/// Bits of the stale window.
+const WINDOW: u32 = 24;
 
 /// Stands for a `None` that is remembered.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +59,7 @@ impl<V: Any + Send + Sync> Entry<V> {
             fresh_until: AtomicU64::new(fresh_until.nanos()),
             weight: u32::try_from(weight).unwrap_or(u32::MAX),
             round: AtomicU32::new(0),
+            aging: AtomicU32::new(0),
             value,
         }
     }
@@ -77,10 +104,65 @@ impl<V: ?Sized> Entry<V> {
         self.round.swap(round, Ordering::Relaxed) != round
     }
 
+    /// Until when it will do for those who take a stale value; never before it stops being fresh.
+    pub(crate) fn stale_until(&self) -> Moment {
+        let fresh_until = self.fresh_until();
+        // Zero is what has expired for good.
+        if fresh_until.nanos() == 0 { fresh_until } else { fresh_until + self.aging().stale }
+    }
+
+    pub(crate) fn aging(&self) -> Aging {
+        Aging::from_bits(self.aging.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn set_aging(&self, aging: Aging) {
+        self.aging.store(aging.bits(), Ordering::Relaxed);
+    }
+
     /// An estimate of the bytes that the value occupies; 0 where the store asks for no weights.
     #[must_use]
     pub fn weight(&self) -> u32 {
         self.weight
+    }
+}
+
+impl Aging {
+    /// As it is kept, here and in a remote store.
+    pub(crate) fn bits(self) -> u32 {
+        let millis = u64::try_from(self.stale.as_millis()).unwrap_or(u64::MAX);
+        let exponent = (u64::BITS - millis.leading_zeros()).saturating_sub(MANTISSA);
+        let window = if exponent < 1 << (WINDOW - MANTISSA) {
+            exponent << MANTISSA | u32::try_from(millis >> exponent).unwrap_or_default()
+        } else {
+            (1 << WINDOW) - 1
+        };
+        let micros = self.load_time.as_micros().clamp(0, u128::from(u32::MAX));
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            clippy::cast_precision_loss,
+            reason = "from 1 to 256, and rounded on purpose"
+        )]
+        // The eighth root of two, to this power; one more, so that zero stays zero.
+        let power = if micros == 0 { 0 } else { (1.0 + 8.0 * (micros as f64).log2()).round() as u32 };
+        power.min(u32::from(u8::MAX)) << WINDOW | window
+    }
+
+    pub(crate) fn from_bits(bits: u32) -> Self {
+        let (power, window) = (bits >> WINDOW, bits & ((1 << WINDOW) - 1));
+        let (exponent, mantissa) = (window >> MANTISSA, window & ((1 << MANTISSA) - 1));
+        let load_time = if power == 0 {
+            Duration::ZERO
+        } else {
+            Duration::from_secs_f64(((f64::from(power) - 1.0) / 8.0).exp2() / 1e6)
+        };
+        Self { stale: Duration::from_millis(u64::from(mantissa) << exponent), load_time }
+    }
+}
+
+impl From<Duration> for Life {
+    fn from(fresh: Duration) -> Self {
+        Self { fresh, aging: Aging::default() }
     }
 }
 
@@ -89,7 +171,39 @@ impl<V: ?Sized> fmt::Debug for Entry<V> {
         f.debug_struct("Entry")
             .field("stamp", &self.stamp)
             .field("fresh_until", &self.fresh_until())
+            .field("aging", &self.aging())
             .field("weight", &self.weight)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn aging_survives_in_four_bytes() {
+        let kept = |aging: Aging| Aging::from_bits(aging.bits());
+        for millis in [0, 1, 2, 999, 300_000, (1 << MANTISSA) - 1] {
+            let stale = Duration::from_millis(millis);
+            assert_eq!(kept(Aging { stale, ..Aging::default() }), Aging { stale, ..Aging::default() });
+        }
+        for shift in 19..49 {
+            let stale = Duration::from_millis((1 << shift) + 12_345);
+            let found = kept(Aging { stale, ..Aging::default() }).stale;
+            assert!(
+                stale.saturating_sub(found) <= stale / 250_000 && found <= stale,
+                "{stale:?} became {found:?}"
+            );
+        }
+        assert!(
+            kept(Aging { stale: Duration::MAX, ..Aging::default() }).stale > Duration::from_secs(1 << 39)
+        );
+        for micros in [1, 7, 80, 50_000, 1_000_000, 4_000_000_000] {
+            let load_time = Duration::from_micros(micros);
+            let found = kept(Aging { load_time, ..Aging::default() }).load_time;
+            let ratio = found.as_secs_f64() / load_time.as_secs_f64();
+            assert!((0.91..1.1).contains(&ratio), "{load_time:?} became {found:?}");
+        }
     }
 }

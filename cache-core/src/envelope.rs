@@ -11,16 +11,18 @@
 //! | 4–19 | the token of the load that made the value |
 //! | 20 | codec |
 //! | 21 | flags: 1 = a remembered `None`, without payload; 2, 4 = the payload is compressed (LZ4, Zstandard) |
-//! | 22–29 | the function's `version` |
-//! | 30–37 | fingerprint of the value's type |
-//! | 38–53 | digest of the key |
-//! | 54 | number of scopes, then 8 bytes of generation for each |
+//! | 22–25 | how the value ages: the stale window, with which its time to live ends, and the time of its load |
+//! | 26–33 | the function's `version` |
+//! | 34–41 | fingerprint of the value's type |
+//! | 42–57 | digest of the key |
+//! | 58 | number of scopes, then 8 bytes of generation for each |
 //! | … | length of the payload (4), payload, checksum of everything before it (8) |
 
 use std::borrow::Cow;
 
 use crate::codec::Codec;
 use crate::compress::{self, Threshold};
+use crate::entry::Aging;
 use crate::store::{Generation, Token};
 
 const MAGIC: [u8; 4] = *b"LDR\x01";
@@ -51,6 +53,7 @@ pub(crate) struct Opened<'a> {
     /// The encoded value, or nothing for a remembered `None`.
     pub(crate) payload: Option<Cow<'a, [u8]>>,
     pub(crate) generations: Vec<Generation>,
+    pub(crate) aging: Aging,
 }
 
 /// Why an entry is a miss.
@@ -68,6 +71,7 @@ pub(crate) fn seal(
     token: Token,
     generations: &[Generation],
     codec: Codec,
+    aging: Aging,
     threshold: Threshold,
     payload: Option<&[u8]>,
 ) -> Option<Vec<u8>> {
@@ -85,6 +89,7 @@ pub(crate) fn seal(
     bytes.extend_from_slice(&token.0);
     bytes.push(codec.id());
     bytes.push(if payload.is_none() { FLAG_ABSENT } else { compression });
+    bytes.extend_from_slice(&aging.bits().to_le_bytes());
     bytes.extend_from_slice(&label.version.unwrap_or_default().to_le_bytes());
     bytes.extend_from_slice(&fingerprint(label.type_name.unwrap_or_default()));
     bytes.extend_from_slice(&key_digest(label.key));
@@ -108,6 +113,7 @@ pub(crate) fn open<'a>(bytes: &'a [u8], label: Label<'_>) -> Result<Opened<'a>, 
     let mut reader = Reader(rest.get(IDENTITY..).ok_or(Refusal::Damaged)?);
     let [codec] = reader.take()?;
     let [flags] = reader.take()?;
+    let aging = Aging::from_bits(u32::from_le_bytes(reader.take()?));
     let version = u64::from_le_bytes(reader.take()?);
     let type_print: [u8; 8] = reader.take()?;
     let key_print: [u8; 16] = reader.take()?;
@@ -131,7 +137,7 @@ pub(crate) fn open<'a>(bytes: &'a [u8], label: Label<'_>) -> Result<Opened<'a>, 
         _ if flags & !compress::FLAGS != 0 => return Err(Refusal::Foreign),
         _ => Some(Cow::Owned(compress::unpack(flags, payload, MAX_PAYLOAD).ok_or(Refusal::Foreign)?)),
     };
-    Ok(Opened { codec, payload, generations })
+    Ok(Opened { codec, payload, generations, aging })
 }
 
 struct Reader<'a>(&'a [u8]);
@@ -162,15 +168,19 @@ fn first<const N: usize>(hash: blake3::Hash) -> [u8; N] {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::compress::Compression;
 
     const LABEL: Label<'_> = Label { key: "user:1", type_name: Some("app::User"), version: Some(3) };
     const GENERATIONS: [Generation; 2] = [Generation(*b"everythi"), Generation(*b"allusers")];
 
+    const AGING: Aging = Aging { stale: Duration::from_secs(5), load_time: Duration::ZERO };
+
     fn sealed(payload: Option<&[u8]>) -> Vec<u8> {
-        seal(LABEL, Token([7; 16]), &GENERATIONS, Codec::Json, Compression::None.into(), payload)
-            .expect("small enough")
+        let none = Compression::None.into();
+        seal(LABEL, Token([7; 16]), &GENERATIONS, Codec::Json, AGING, none, payload).expect("small enough")
     }
 
     #[test]
@@ -179,6 +189,7 @@ mod tests {
         let opened = open(&bytes, LABEL).expect("the same label");
         assert_eq!(opened.payload.as_deref(), Some(&b"{}"[..]));
         assert_eq!(opened.generations, GENERATIONS);
+        assert_eq!(opened.aging, AGING);
         assert_eq!(open(&sealed(None), LABEL).expect("a remembered None").payload, None);
         assert_eq!(
             open(&sealed(Some(b"")), LABEL).expect("an empty payload").payload.as_deref(),
@@ -228,7 +239,7 @@ mod tests {
     #[test]
     fn a_length_that_is_not_there_is_damage_even_with_a_right_checksum() {
         let mut bytes = sealed(Some(b"{}"));
-        let at = IDENTITY + 34 + 1 + 16;
+        let at = IDENTITY + 38 + 1 + 16;
         bytes[at..at + 4].copy_from_slice(&u32::MAX.to_le_bytes());
         let end = bytes.len() - CHECKSUM;
         let right = checksum(&bytes[..end]);

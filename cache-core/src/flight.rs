@@ -45,6 +45,8 @@ pub(crate) struct Flight {
     /// One permit: the lead. Closed when there is an outcome.
     lead: Semaphore,
     outcome: OnceLock<Outcome>,
+    /// Whether callers are answered meanwhile with what it refreshes.
+    refreshes: bool,
     /// Callers aboard. Changes only under the lock of the shard.
     aboard: AtomicU32,
     failures: AtomicU32,
@@ -55,10 +57,41 @@ pub(crate) struct Flight {
 pub(crate) enum Outcome {
     /// The load made this entry, whether it was stored or not.
     Value(Arc<Entry>),
+    /// There was no load: this entry is in its stale window.
+    Stale(Arc<Entry>),
     /// The load failed in a way that everybody can be told.
     Error(SharedError),
     /// The load failed, for reasons that cannot be copied, more than once.
     Gone,
+}
+
+/// What a caller comes aboard for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// A value.
+    Load,
+    /// A value that nobody else has begun to load.
+    Anew,
+    /// To refresh a value that callers are answered with meanwhile.
+    Refresh,
+    /// A value, or to learn that it is being refreshed.
+    PassBy,
+}
+
+/// How old a flight may be that is joined.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Joinable {
+    /// By a caller that wants what it makes.
+    pub(crate) load: Duration,
+    /// By a caller that only wants it to be a refresh.
+    pub(crate) refresh: Duration,
+}
+
+impl Joinable {
+    fn of(self, flight: &Flight, purpose: Purpose) -> Duration {
+        let refresh = flight.refreshes && matches!(purpose, Purpose::Refresh | Purpose::PassBy);
+        if refresh { self.refresh } else { self.load }
+    }
 }
 
 /// What a caller does after it came aboard.
@@ -95,20 +128,22 @@ impl Flights {
     /// Comes aboard the flight of `key`, or starts one.
     ///
     /// A flight is joined only if what it makes will be current for this caller, and if it is not older
-    /// than `limit`, and if this caller wants to `join` at all. Otherwise it is taken off the board: those aboard still get its value.
+    /// than `limit`, and if that serves its `purpose` at all. Otherwise it is taken off the board: those aboard still get its value.
     pub(crate) fn board(
         self: &Arc<Self>,
         key: &Key,
         tags: &[Tag],
         scopes: &Scopes,
-        limit: Duration,
-        join: bool,
+        limit: Joinable,
+        purpose: Purpose,
     ) -> Boarding {
         let now = clock::now();
         let mut board = self.shard(key);
         let joined = board.get(key).filter(|flight| {
             let current = scopes.is_current(&flight.stamp, key.borrow());
-            join && (current || is_planted(Fault::JoinAnyFlight)) && now.since(flight.began) < limit
+            purpose != Purpose::Anew
+                && (current || is_planted(Fault::JoinAnyFlight))
+                && now.since(flight.began) < limit.of(flight, purpose)
         });
         if let Some(flight) = joined {
             flight.aboard.fetch_add(1, Ordering::Relaxed);
@@ -119,6 +154,7 @@ impl Flights {
             began: now,
             lead: Semaphore::new(0),
             outcome: OnceLock::new(),
+            refreshes: purpose == Purpose::Refresh,
             aboard: AtomicU32::new(1),
             failures: AtomicU32::new(0),
         });
@@ -155,6 +191,11 @@ impl Seat {
         self.flight.began
     }
 
+    /// Whether callers are answered meanwhile with what this flight refreshes.
+    pub(crate) fn refreshes(&self) -> bool {
+        self.flight.refreshes
+    }
+
     /// Waits until the flight lands or this caller has to lead, for `limit` at most.
     pub(crate) async fn wait(mut self, limit: Duration) -> Waited {
         let lead = self.flight.lead.acquire();
@@ -174,7 +215,9 @@ impl Seat {
             }
             // Closed, and an outcome was set before unless there was none.
             Ok(Err(_)) => match self.flight.outcome.get() {
-                Some(Outcome::Value(made)) if !self.may_share(made) => Waited::Overtaken,
+                Some(Outcome::Value(made) | Outcome::Stale(made)) if !self.may_share(made) => {
+                    Waited::Overtaken
+                }
                 outcome => Waited::Landed(outcome.cloned().unwrap_or(Outcome::Gone)),
             },
         }

@@ -123,6 +123,11 @@ pub(crate) fn install(cache: Cache) -> Result<(), AlreadyInstalled> {
     GLOBAL.set(cache).map_err(AlreadyInstalled)
 }
 
+/// The cache that is the global one for this task only.
+pub(crate) fn override_of_task() -> Option<Cache> {
+    OF_TASK.try_with(Cache::clone).ok()
+}
+
 pub(crate) async fn scope<F: Future>(cache: Cache, future: F) -> F::Output {
     SCOPED.store(true, Ordering::Relaxed);
     OF_TASK.scope(cache, future).await

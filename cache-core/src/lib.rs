@@ -5,6 +5,7 @@
 //!
 //! A reader starts at `call` (the life of one call) and `scope` (the rule that decides what may be served).
 
+mod background;
 mod batch;
 mod breaker;
 mod builder;

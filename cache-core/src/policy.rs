@@ -1,9 +1,12 @@
-//! For how long a result is kept, if at all: pure decisions, from what the attribute says and what was returned.
+//! For how long a result is kept, if at all, and what is done about one that is there: pure decisions, from what
+//! the attribute says, what was returned, and the time. Whether a result is current is not asked here.
 
 use std::fmt;
 use std::time::Duration;
 
 use crate::builder::Settings;
+use crate::clock::Moment;
+use crate::entry::{Aging, Entry, Life};
 use crate::random;
 use crate::site::Site;
 
@@ -11,11 +14,55 @@ use crate::site::Site;
 pub(crate) struct Keep<'f, V> {
     ttl: Ttl<'f, V>,
     none_ttl: Option<Duration>,
+    stale: Ttl<'f, V>,
     unless: Option<Question<'f, V, bool>>,
 }
 
 /// What the attribute asks of a value.
-type Question<'f, V, A> = Box<dyn FnOnce(&V) -> A + Send + 'f>;
+pub(crate) type Question<'f, V, A> = Box<dyn FnOnce(&V) -> A + Send + 'f>;
+
+/// What a call does about a current value that it may answer with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Plan {
+    /// Answer with it.
+    Serve,
+    /// Answer with it, and refresh it meanwhile.
+    Revalidate,
+    /// Load another.
+    Load,
+}
+
+/// The most that [`random::exponential`] draws.
+const MAX_DRAWN: f64 = 37.0;
+
+/// What to do about `entry`.
+///
+/// `haste` is how many times its load time it is refreshed before its end. Drawn from an exponential distribution
+/// it makes the refresh of a value that is read often come shortly before its end, whatever the load takes, and
+/// seldom twice: `XFetch` (Vattani, Chierichetti, Lowenstein: Optimal probabilistic cache stampede prevention, 2015).
+pub(crate) fn decide(entry: &Entry, now: Moment, haste: f64) -> Plan {
+    let ahead = if haste > 0.0 { scaled(entry.aging().load_time, haste) } else { Duration::ZERO };
+    if now + ahead < entry.fresh_until() {
+        Plan::Serve
+    } else if now < entry.stale_until() {
+        Plan::Revalidate
+    } else {
+        Plan::Load
+    }
+}
+
+/// How much to hurry with `entry`, of a function that says `early = beta`. It draws only when that can matter.
+pub(crate) fn haste(entry: &Entry, now: Moment, beta: f64) -> f64 {
+    if beta > 0.0 && decide(entry, now, beta * MAX_DRAWN) != Plan::Serve {
+        beta * random::exponential()
+    } else {
+        0.0
+    }
+}
+
+fn scaled(time: Duration, factor: f64) -> Duration {
+    Duration::try_from_secs_f64(time.as_secs_f64() * factor).unwrap_or(Duration::MAX)
+}
 
 /// Where the time to live of a value comes from.
 enum Ttl<'f, V> {
@@ -26,7 +73,12 @@ enum Ttl<'f, V> {
 impl<'f, V> Keep<'f, V> {
     /// What the constants of the attribute say.
     pub(crate) fn of(site: &Site) -> Self {
-        Self { ttl: Ttl::Fixed(site.fixed_ttl()), none_ttl: site.fixed_none_ttl(), unless: None }
+        Self {
+            ttl: Ttl::Fixed(site.fixed_ttl()),
+            none_ttl: site.fixed_none_ttl(),
+            stale: Ttl::Fixed(site.fixed_stale()),
+            unless: None,
+        }
     }
 
     pub(crate) fn set_ttl(&mut self, ttl: Duration) {
@@ -41,21 +93,42 @@ impl<'f, V> Keep<'f, V> {
         self.none_ttl = Some(ttl);
     }
 
+    pub(crate) fn set_stale(&mut self, stale: Duration) {
+        self.stale = Ttl::Fixed(Some(stale));
+    }
+
+    pub(crate) fn set_stale_from(&mut self, stale: impl FnOnce(&V) -> Duration + Send + 'f) {
+        self.stale = Ttl::FromValue(Box::new(stale));
+    }
+
     pub(crate) fn set_unless(&mut self, unless: impl FnOnce(&V) -> bool + Send + 'f) {
         self.unless = Some(Box::new(unless));
     }
 
-    /// How long `value` (nothing: a `None`) is fresh; nothing if it is not to be stored.
-    pub(crate) fn decide(self, value: Option<&V>, settings: &Settings) -> Option<Duration> {
-        let ttl = match value {
-            None => self.none_ttl?,
+    /// How long `value` (nothing: a `None`) is kept; nothing if it is not to be stored.
+    ///
+    /// A remembered `None` has no stale window: what is not there may come at any time.
+    pub(crate) fn decide(self, value: Option<&V>, settings: &Settings) -> Option<Life> {
+        let (ttl, stale) = match value {
+            None => (self.none_ttl?, Duration::ZERO),
             Some(value) if self.unless.is_some_and(|unless| unless(value)) => return None,
-            Some(value) => match self.ttl {
-                Ttl::FromValue(ttl) => ttl(value),
-                Ttl::Fixed(ttl) => ttl.unwrap_or(settings.default_ttl),
-            },
+            Some(value) => {
+                let ttl = self.ttl.of(value).unwrap_or(settings.default_ttl);
+                (ttl, self.stale.of(value).unwrap_or_default())
+            }
         };
-        Some(random::jitter(ttl, settings.jitter)).filter(|ttl| !ttl.is_zero())
+        let fresh = random::jitter(ttl, settings.jitter);
+        let life = Life { fresh, aging: Aging { stale, ..Aging::default() } };
+        Some(life).filter(|life| !life.fresh.is_zero())
+    }
+}
+
+impl<V> Ttl<'_, V> {
+    fn of(self, value: &V) -> Option<Duration> {
+        match self {
+            Self::FromValue(ttl) => Some(ttl(value)),
+            Self::Fixed(ttl) => ttl,
+        }
     }
 }
 
@@ -77,8 +150,9 @@ mod tests {
     #[test]
     fn values_and_none_are_kept_as_the_attribute_says() {
         let cache = Cache::builder().default_ttl(7 * SECOND).build();
-        let decide =
-            |keep: Keep<'_, u64>, value: Option<u64>| keep.decide(value.as_ref(), &cache.inner().settings);
+        let decide = |keep: Keep<'_, u64>, value: Option<u64>| {
+            keep.decide(value.as_ref(), &cache.inner().settings).map(|life| life.fresh)
+        };
         let with = |change: fn(&mut Keep<'static, u64>)| {
             let mut keep = Keep::of(&SITE);
             change(&mut keep);

@@ -2,7 +2,7 @@
 
 pub use inventory::submit as inventory_submit;
 
-pub use crate::call::{Lookup, Miss, bypass, lookup, refresh};
+pub use crate::call::{Lookup, Miss, bypass, lookup, lookup_stale, owned, refresh};
 pub use crate::checked::{caching, duration, storing, strict};
 pub use crate::codec::{Local, Serde, Wire};
 pub use crate::config::Config;

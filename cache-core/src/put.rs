@@ -143,14 +143,14 @@ where
         let Self { invalidation, cache, site, shape, typed, key, tags, keep, before, disarmed } = self;
         let Some(key) = key.filter(|_| !disarmed) else { return };
         let value = shape.value(output);
-        let ttl = if shape.succeeded(output) && cache.is_enabled() {
+        let life = if shape.succeeded(output) && cache.is_enabled() {
             keep.decide(value, &cache.inner().settings)
         } else {
             None
         };
-        let Some(ttl) = ttl else { return invalidation.finish(true).await };
-        let wanted = Wanted { typed, type_matters: true, version: Some(site.value_version()), tags: &tags };
-        let replacement = Replacement { key: &key, wanted, ttl, before };
+        let Some(life) = life else { return invalidation.finish(true).await };
+        let wanted = Wanted::of(site, typed, &tags);
+        let replacement = Replacement { key: &key, wanted, ttl: life.fresh, before };
         match replacement.make(cache.inner(), value).await {
             Ok(true) => invalidation.forget(),
             Ok(false) => invalidation.finish(true).await,

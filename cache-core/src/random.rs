@@ -22,11 +22,21 @@ pub(crate) fn jitter(ttl: Duration, fraction: f64) -> Duration {
     if fraction <= 0.0 {
         return ttl;
     }
+    let factor = 1.0 + fraction.min(1.0) * (2.0 * unit() - 1.0);
+    Duration::try_from_secs_f64(ttl.as_secs_f64() * factor).unwrap_or(ttl)
+}
+
+/// A number of the exponential distribution with mean 1: from 0 to less than 37.
+pub(crate) fn exponential() -> f64 {
+    -(1.0 - unit()).ln()
+}
+
+/// A number from 0 to less than 1, each of its 53 bits by chance.
+fn unit() -> f64 {
     let number = SEEDS[0].hash_one(DRAWN.fetch_add(1, Ordering::Relaxed));
     #[expect(clippy::cast_precision_loss, reason = "53 random bits are plenty")]
     let unit = (number >> 11) as f64 / (1_u64 << 53) as f64;
-    let factor = 1.0 + fraction.min(1.0) * (2.0 * unit - 1.0);
-    Duration::try_from_secs_f64(ttl.as_secs_f64() * factor).unwrap_or(ttl)
+    unit
 }
 
 /// Some duration up to `most`: full jitter.
@@ -46,6 +56,14 @@ mod tests {
         assert!(drawn.iter().any(|ttl| ttl.as_secs_f64() < 95.0));
         assert!(drawn.iter().any(|ttl| ttl.as_secs_f64() > 105.0));
         assert_eq!(jitter(ttl, 0.0), ttl);
+    }
+
+    #[test]
+    fn the_exponential_distribution_has_its_mean() {
+        let drawn: Vec<_> = (0..10_000).map(|_| exponential()).collect();
+        assert!(drawn.iter().all(|number| (0.0..37.0).contains(number)));
+        let mean = drawn.iter().sum::<f64>() / 10_000.0;
+        assert!((0.9..1.1).contains(&mean), "{mean}");
     }
 
     #[test]

@@ -23,6 +23,8 @@ pub enum Fault {
     LearnedTagsUnchecked,
     /// `set` does not move the key, so that an older load is stored over it.
     SetWithoutMove,
+    /// A value that is due is served, and refreshed, without asking the rule.
+    StaleUnasked,
     /// Scopes are moved in the remote store only.
     RemoteMoveOnly,
     /// Scopes are not moved a second time after the remote store has moved them.
@@ -31,7 +33,7 @@ pub enum Fault {
 
 impl Fault {
     /// Every fault.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::HitUnasked,
         Self::StoreUnasked,
         Self::JoinAnyFlight,
@@ -40,6 +42,7 @@ impl Fault {
         Self::StampAfterLoad,
         Self::LearnedTagsUnchecked,
         Self::SetWithoutMove,
+        Self::StaleUnasked,
         Self::RemoteMoveOnly,
         Self::NoSecondMove,
     ];

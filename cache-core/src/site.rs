@@ -13,6 +13,10 @@ pub struct Site {
     cache: Option<&'static str>,
     ttl: Option<Duration>,
     none_ttl: Option<Duration>,
+    stale: Option<Duration>,
+    timeout: Option<Duration>,
+    /// The factor of `early`; 0 without it.
+    early: f64,
     version: u64,
     tags: &'static [&'static str],
     shared: bool,
@@ -86,6 +90,9 @@ impl Site {
             cache: None,
             ttl: None,
             none_ttl: None,
+            stale: None,
+            timeout: None,
+            early: 0.0,
             version: 0,
             tags: &[],
             shared: false,
@@ -125,6 +132,27 @@ impl Site {
     #[must_use]
     pub const fn none_ttl_millis(mut self, millis: u64) -> Self {
         self.none_ttl = Some(Duration::from_millis(millis));
+        self
+    }
+
+    /// With a stale window, in milliseconds.
+    #[must_use]
+    pub const fn stale_millis(mut self, millis: u64) -> Self {
+        self.stale = Some(Duration::from_millis(millis));
+        self
+    }
+
+    /// With a limit to the wait for a reload, in milliseconds.
+    #[must_use]
+    pub const fn timeout_millis(mut self, millis: u64) -> Self {
+        self.timeout = Some(Duration::from_millis(millis));
+        self
+    }
+
+    /// With refreshes before the end, `beta` times as far before it as is optimal.
+    #[must_use]
+    pub const fn early(mut self, beta: f64) -> Self {
+        self.early = beta;
         self
     }
 
@@ -173,6 +201,18 @@ impl Site {
 
     pub(crate) fn fixed_none_ttl(&self) -> Option<Duration> {
         self.none_ttl
+    }
+
+    pub(crate) fn fixed_stale(&self) -> Option<Duration> {
+        self.stale
+    }
+
+    pub(crate) fn fixed_timeout(&self) -> Option<Duration> {
+        self.timeout
+    }
+
+    pub(crate) fn beta(&self) -> f64 {
+        self.early
     }
 
     pub(crate) fn value_version(&self) -> u64 {

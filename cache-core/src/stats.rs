@@ -25,6 +25,8 @@ pub struct Stats {
     pub local_hits: u64,
     /// Values served from the remote store.
     pub remote_hits: u64,
+    /// Of the hits, those with a value in its stale window.
+    pub stale_hits: u64,
     /// Calls that found no current value.
     pub misses: u64,
     /// Loads that ran, failed ones included.
@@ -33,6 +35,8 @@ pub struct Stats {
     pub load_errors: u64,
     /// The time spent in loads that ended.
     pub load_time: Duration,
+    /// Of the loads, those that refreshed a value while callers were answered with it.
+    pub refreshes: u64,
     /// Calls that waited for the load of another.
     pub joins: u64,
     /// Values stored, in either store.
@@ -74,10 +78,12 @@ impl Stats {
 pub(crate) struct Counters {
     pub(crate) local_hits: Counter,
     pub(crate) remote_hits: Counter,
+    pub(crate) stale_hits: Counter,
     pub(crate) misses: Counter,
     pub(crate) loads: Counter,
     pub(crate) load_errors: Counter,
     pub(crate) load_nanos: Counter,
+    pub(crate) refreshes: Counter,
     pub(crate) joins: Counter,
     pub(crate) stores: Counter,
     pub(crate) invalidations: Counter,
@@ -92,10 +98,12 @@ impl Counters {
             hits: local_hits + remote_hits,
             local_hits,
             remote_hits,
+            stale_hits: self.stale_hits.get(),
             misses: self.misses.get(),
             loads: self.loads.get(),
             load_errors: self.load_errors.get(),
             load_time: Duration::from_nanos(self.load_nanos.get()),
+            refreshes: self.refreshes.get(),
             joins: self.joins.get(),
             stores: self.stores.get(),
             invalidations: self.invalidations.get(),

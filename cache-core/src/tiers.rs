@@ -10,14 +10,16 @@ use crate::builder::Settings;
 use crate::cache::Inner;
 use crate::clock::{self, Moment};
 use crate::codec::Typed;
-use crate::entry::{Absent, Entry};
+use crate::entry::{Absent, Aging, Entry, Life};
 use crate::envelope::{self, IDENTITY, Label};
 use crate::error::{Error, ErrorKind, Result};
+use crate::flight::Joinable;
 use crate::guard::Guard;
 use crate::key::{Key, KeyRef};
 use crate::random;
 use crate::sabotage::{Fault, is_planted};
 use crate::scope::{Stamp, levels, unmoved};
+use crate::site::Site;
 use crate::store::{Claim, Expect, Fetched, Generation, Put, RemoteStore, Removal, Token};
 use crate::tag::Tag;
 
@@ -39,6 +41,8 @@ pub(crate) struct Wanted<'a> {
     pub(crate) type_matters: bool,
     /// The version of the value's meaning; manual reads take any.
     pub(crate) version: Option<u64>,
+    /// Whether a value in its stale window is one.
+    pub(crate) stale: bool,
     /// The static tags of the entry.
     pub(crate) tags: &'a [Tag],
 }
@@ -46,8 +50,10 @@ pub(crate) struct Wanted<'a> {
 /// What the remote store had.
 #[derive(Debug)]
 pub(crate) enum Found {
-    /// A current value, and how much longer the store keeps it.
-    Value(Arc<Entry>, Duration),
+    /// A current and fresh value, and how much longer the store keeps it.
+    Value(Arc<Entry>, Life, Claimed),
+    /// A current value in its stale window.
+    Stale(Arc<Entry>, Claimed),
     /// Nothing current. With a lease, the right to store what a load makes.
     Nothing(Claimed),
     /// There is no remote store, or this value is not for it.
@@ -59,14 +65,37 @@ pub(crate) enum Found {
 pub(crate) struct Claimed {
     token: Token,
     generations: Vec<Generation>,
-    /// How the value begins that was found there and is not current.
-    rejected: Option<Vec<u8>>,
+    /// How the value begins that was found there.
+    seen: Option<Vec<u8>>,
+    /// Whether that value was an answer, so that no lease took its place.
+    answers: bool,
+}
+
+/// A remote value as a live entry.
+struct Live {
+    entry: Arc<Entry>,
+    /// How much longer the store keeps it.
+    left: Life,
+    is_stale: bool,
 }
 
 impl Claimed {
+    /// For a value that takes the place of whatever is there.
+    fn anew(generations: Vec<Generation>) -> Self {
+        Self { token: random::token(), generations, seen: None, answers: false }
+    }
+
     /// That there is still nothing current under the name.
     pub(crate) fn nothing(&self) -> Expect<'_> {
-        Expect::Nothing { reject: self.rejected.as_deref() }
+        Expect::Nothing { reject: self.seen.as_deref() }
+    }
+
+    /// That nobody has stored or removed anything under the name since.
+    fn unchanged(&self) -> Expect<'_> {
+        match &self.seen {
+            Some(seen) if self.answers => Expect::Value(seen),
+            _ => Expect::Lease(self.token),
+        }
     }
 }
 
@@ -77,7 +106,12 @@ pub(crate) struct AsOf {
     pub(crate) began: Moment,
 }
 
-impl Wanted<'_> {
+impl<'a> Wanted<'a> {
+    /// What a call of the function at `site` takes that does not ask for stale values.
+    pub(crate) fn of(site: &Site, typed: Typed, tags: &'a [Tag]) -> Self {
+        Self { typed, type_matters: true, version: Some(site.value_version()), stale: false, tags }
+    }
+
     /// Whether `entry` is of the type asked for.
     pub(crate) fn accepts(&self, entry: &Entry) -> bool {
         !self.type_matters || (self.typed.is)(entry) || entry.value::<Absent>().is_some()
@@ -121,8 +155,10 @@ impl Settings {
     /// How old the load of another may be for its value to be an answer.
     ///
     /// Beside a remote store it ages as entries do: other processes can invalidate it unheard.
-    pub(crate) fn joinable(&self) -> Duration {
-        if self.remote.is_some() { self.load_limit.min(self.max_staleness) } else { self.load_limit }
+    pub(crate) fn joinable(&self) -> Joinable {
+        let limit = self.load_limit;
+        let load = if self.remote.is_some() { limit.min(self.max_staleness) } else { limit };
+        Joinable { load, refresh: limit }
     }
 
     /// The time by which a hit tells whether its entry is fresh.
@@ -133,12 +169,21 @@ impl Settings {
         if self.remote.is_some() { clock::now() } else { clock::coarse() }
     }
 
-    /// Until when this process trusts a value that is known as of `began`, if it stays fresh for `ttl`.
+    /// For how long this process trusts a value that is known as of `began` and is kept for `life`: until when it
+    /// is fresh here, and how it ages then.
     ///
-    /// Beside a remote store other processes can invalidate it unheard, so not for longer than Δ.
-    fn trusted_until(&self, began: Moment, ttl: Duration) -> Moment {
-        let fresh_until = clock::now() + ttl;
-        if self.remote.is_some() { fresh_until.min(began + self.max_staleness) } else { fresh_until }
+    /// Beside a remote store other processes can invalidate it unheard, so not for longer than Δ, stale or not.
+    /// A value that is fresh for longer than that is read again then, and nobody refreshes it before.
+    fn trusted(&self, began: Moment, life: Life) -> (Moment, Aging) {
+        let (fresh_until, aging) = (clock::now() + life.fresh, life.aging);
+        let trusted_until = began + self.max_staleness;
+        if self.remote.is_none() {
+            (fresh_until, aging)
+        } else if trusted_until <= fresh_until {
+            (trusted_until, Aging::default())
+        } else {
+            (fresh_until, Aging { stale: aging.stale.min(trusted_until.since(fresh_until)), ..aging })
+        }
     }
 }
 
@@ -172,15 +217,33 @@ impl Inner {
         taken
     }
 
+    /// Takes what `take` finds in the local entry of `key`, if that entry is current, whatever its age: the moment
+    /// is that of the look.
+    pub(crate) fn look<T>(
+        &self,
+        key: KeyRef<'_>,
+        take: impl FnOnce(&Arc<Entry>, Moment) -> Option<T>,
+    ) -> Option<T> {
+        let local = self.settings.local.as_deref()?;
+        let (mut take, mut taken) = (Some(take), None);
+        local.read(key, &mut |entry| {
+            if self.scopes.is_current(entry.stamp(), key) || is_planted(Fault::StaleUnasked) {
+                taken = take.take().and_then(|take| take(entry, self.settings.time_of_hits()));
+            }
+        });
+        taken
+    }
+
     /// Whether the entry, found under `key`, is current and fresh.
     #[inline]
     fn may_serve(&self, entry: &Entry, key: KeyRef<'_>) -> bool {
         if !(self.scopes.is_current(entry.stamp(), key) || is_planted(Fault::HitUnasked)) {
             return false;
         }
-        let fresh = self.settings.time_of_hits() < entry.fresh_until();
+        let now = self.settings.time_of_hits();
+        let fresh = now < entry.fresh_until();
         if !fresh {
-            self.note_expired(entry);
+            self.has_expired(entry, now);
         }
         fresh
     }
@@ -190,18 +253,17 @@ impl Inner {
         if !self.scopes.is_current(entry.stamp(), entry.key().borrow()) {
             return Some(Removal::Invalidated);
         }
-        let expired = clock::coarse() >= entry.fresh_until();
-        if expired {
-            self.note_expired(entry);
-        }
-        expired.then_some(Removal::Expired)
+        self.has_expired(entry, clock::coarse()).then_some(Removal::Expired)
     }
 
+    /// Whether the entry is over for everybody, those included who take a stale value. Counts it the first time.
     #[cold]
-    fn note_expired(&self, entry: &Entry) {
-        if entry.expire() {
+    fn has_expired(&self, entry: &Entry, now: Moment) -> bool {
+        let expired = now >= entry.stale_until();
+        if expired && entry.expire() {
             self.counters.expirations.increment();
         }
+        expired
     }
 
     /// What is known from now on of `key`: take it before asking anybody for the value.
@@ -210,27 +272,28 @@ impl Inner {
         AsOf { stamp: Arc::new(self.scopes.stamp(key, tags)), began }
     }
 
-    /// An entry made of `value`, fresh for `ttl` in this process.
+    /// An entry made of `value`, that lives for `life` in this process.
     pub(crate) fn entry<V: Send + Sync + 'static>(
         &self,
         value: V,
         typed: Typed,
         as_of: &AsOf,
-        ttl: Duration,
+        life: impl Into<Life>,
     ) -> Arc<Entry> {
         let weighed = self.settings.local.as_ref().is_some_and(|local| local.is_weighed());
         let weight = if weighed { (typed.weigh)(&value) } else { 0 };
-        Arc::new(Entry::new(
-            value,
-            as_of.stamp.clone(),
-            self.settings.trusted_until(as_of.began, ttl),
-            weight,
-        ))
+        let (fresh_until, aging) = self.settings.trusted(as_of.began, life.into());
+        let entry = Entry::new(value, as_of.stamp.clone(), fresh_until, weight);
+        entry.set_aging(aging);
+        Arc::new(entry)
     }
 
-    /// An entry that remembers a `None` for `ttl` in this process.
-    pub(crate) fn entry_of_none(&self, as_of: &AsOf, ttl: Duration) -> Arc<Entry> {
-        Arc::new(Entry::new(Absent, as_of.stamp.clone(), self.settings.trusted_until(as_of.began, ttl), 0))
+    /// An entry that remembers a `None`, and lives for `life` in this process.
+    pub(crate) fn entry_of_none(&self, as_of: &AsOf, life: impl Into<Life>) -> Arc<Entry> {
+        let (fresh_until, aging) = self.settings.trusted(as_of.began, life.into());
+        let entry = Entry::new(Absent, as_of.stamp.clone(), fresh_until, 0);
+        entry.set_aging(aging);
+        Arc::new(entry)
     }
 
     /// Stores `entry` in this process iff it is current. Called while no other store of `key` can happen.
@@ -269,14 +332,20 @@ impl Inner {
             let claim = lease.map(|lease| Claim { token, lease, reject: rejected.as_deref() });
             let Fetched { value, ttl, generations } = remote.fetch(&name, &scopes, claim).await?;
             let Some(value) = value else {
-                return Ok(Found::Nothing(Claimed { token, generations, rejected: None }));
+                return Ok(Found::Nothing(Claimed { token, generations, seen: None, answers: false }));
             };
-            if let Some(entry) = self.open(key, wanted, as_of, &value, ttl, &generations) {
-                return Ok(Found::Value(entry, ttl));
-            }
+            let live = self.open(key, wanted, as_of, &value, ttl, &generations);
             let beginning = value[..value.len().min(IDENTITY)].to_vec();
+            let claimed = |answers| Claimed { token, generations, seen: Some(beginning.clone()), answers };
+            match live {
+                Some(Live { entry, left, is_stale: false }) => {
+                    return Ok(Found::Value(entry, left, claimed(true)));
+                }
+                Some(Live { entry, .. }) if wanted.stale => return Ok(Found::Stale(entry, claimed(true))),
+                Some(_) | None => {}
+            }
             if lease.is_none() || rejected.as_ref().is_some_and(|rejected| !rejected.is_empty()) {
-                return Ok(Found::Nothing(Claimed { token, generations, rejected: Some(beginning) }));
+                return Ok(Found::Nothing(claimed(false)));
             }
             // Claim it again, in place of the value that is of no use.
             rejected = Some(beginning);
@@ -298,7 +367,8 @@ impl Inner {
         let fetched = remote.fetch_many(&names).await?;
         let entries =
             keys.iter().zip(as_of).zip(fetched).map(|((key, as_of), Fetched { value, ttl, generations })| {
-                self.open(key, wanted, as_of, &value?, ttl, &generations)
+                let live = self.open(key, wanted, as_of, &value?, ttl, &generations)?;
+                (!live.is_stale).then_some(live.entry)
             });
         Ok(entries.collect())
     }
@@ -312,7 +382,7 @@ impl Inner {
         value: &[u8],
         ttl: Duration,
         generations: &[Generation],
-    ) -> Option<Arc<Entry>> {
+    ) -> Option<Live> {
         let opened = match envelope::open(value, wanted.label(key)) {
             Ok(opened) => opened,
             Err(refusal) => {
@@ -324,19 +394,26 @@ impl Inner {
         if !unmoved(&opened.generations, generations) {
             return None;
         }
-        let fresh_until = self.settings.trusted_until(as_of.began, ttl);
-        match opened.payload {
-            None => Some(Arc::new(Entry::new(Absent, as_of.stamp.clone(), fresh_until, 0))),
+        // The store forgets a value at the end of its stale window.
+        let (fresh, stale) = (ttl.saturating_sub(opened.aging.stale), opened.aging.stale.min(ttl));
+        let is_stale = fresh.is_zero() && !stale.is_zero();
+        let left = Life { fresh, aging: Aging { stale, ..opened.aging } };
+        let (fresh_until, aging) = self.settings.trusted(as_of.began, left);
+        let entry: Arc<Entry> = match opened.payload {
+            None => Arc::new(Entry::new(Absent, as_of.stamp.clone(), fresh_until, 0)),
             Some(payload) => {
                 let decode = wanted.typed.bytes?.decode;
                 decode(&payload, opened.codec, as_of.stamp.clone(), fresh_until)
                     .inspect_err(|_| self.counters.remote_refusals.increment())
-                    .ok()
+                    .ok()?
             }
-        }
+        };
+        entry.set_aging(aging);
+        Some(Live { entry, left, is_stale })
     }
 
-    /// Stores a finished load remotely iff nobody has removed or claimed its key since; whether it was stored.
+    /// Stores a finished load remotely iff nobody has removed, replaced or claimed its key since; whether it was
+    /// stored.
     ///
     /// `payload` is the encoded value, or nothing for a remembered `None`.
     pub(crate) async fn publish(
@@ -345,9 +422,9 @@ impl Inner {
         wanted: Wanted<'_>,
         claimed: &Claimed,
         payload: Option<&[u8]>,
-        ttl: Duration,
+        life: Life,
     ) -> Result<bool> {
-        self.publish_if(key, wanted, claimed, payload, ttl, Expect::Lease(claimed.token)).await
+        self.publish_if(key, wanted, claimed, payload, life, claimed.unchanged()).await
     }
 
     /// Stores a value remotely iff what `expect` says holds; whether it was stored.
@@ -357,11 +434,12 @@ impl Inner {
         wanted: Wanted<'_>,
         claimed: &Claimed,
         payload: Option<&[u8]>,
-        ttl: Duration,
+        life: Life,
         expect: Expect<'_>,
     ) -> Result<bool> {
         let Some(remote) = self.remote().await? else { return Ok(false) };
-        let value = self.seal(key, wanted, claimed, payload)?;
+        let value = self.seal(key, wanted, claimed, payload, life.aging)?;
+        let ttl = life.fresh.saturating_add(life.aging.stale);
         let (name, scopes) = (self.settings.name_of(key), self.settings.scopes_of(key, wanted.tags));
         let put = Put { name: &name, scopes: &scopes, value: &value, ttl: stored_ttl(ttl) };
         let stored = remote.publish(put, expect).await?;
@@ -388,8 +466,8 @@ impl Inner {
             .iter()
             .zip(fetched)
             .map(|((key, payload), Fetched { generations, .. })| {
-                let claimed = Claimed { token: random::token(), generations, rejected: None };
-                self.seal(key, wanted, &claimed, Some(payload))
+                let claimed = Claimed::anew(generations);
+                self.seal(key, wanted, &claimed, Some(payload), Aging::default())
             })
             .collect::<Result<Vec<_>>>()?;
         let puts: Vec<_> = names
@@ -415,9 +493,9 @@ impl Inner {
         let Some(remote) = self.remote().await? else { return Ok(false) };
         let (name, scopes) = (self.settings.name_of(key), self.settings.scopes_of(key, wanted.tags));
         let Fetched { generations, .. } = remote.fetch(&name, &scopes, None).await?;
-        let claimed = Claimed { token: random::token(), generations, rejected: None };
+        let claimed = Claimed::anew(generations);
         let any = self.settings.scope_any();
-        self.publish_if(key, wanted, &claimed, payload, ttl, Expect::Unmoved(&any, position)).await
+        self.publish_if(key, wanted, &claimed, payload, ttl.into(), Expect::Unmoved(&any, position)).await
     }
 
     /// Where the remote store's invalidations stand; nothing without such a store, or without an answer.
@@ -434,12 +512,14 @@ impl Inner {
         wanted: Wanted<'_>,
         claimed: &Claimed,
         payload: Option<&[u8]>,
+        aging: Aging,
     ) -> Result<Vec<u8>> {
         envelope::seal(
             wanted.label(key),
             claimed.token,
             &claimed.generations,
             self.settings.codec,
+            aging,
             self.settings.compression,
             payload,
         )

@@ -136,6 +136,7 @@ fn store<'a>(put: &Put<'a>, expect: Option<&'a Expect<'_>>) -> Call<'a> {
             args.push(Arg::Bytes(b"nothing"));
             args.extend(reject.map(Arg::Bytes));
         }
+        Some(Expect::Value(seen)) => args.extend([Arg::Bytes(b"value"), Arg::Marked(VALUE, seen)]),
         Some(Expect::Unmoved(scope, generation)) => {
             keys.push(scope);
             args.extend([

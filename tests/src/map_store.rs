@@ -110,6 +110,7 @@ impl RemoteStore for MapStore {
                 Some(What::Value(value)) => reject.is_some_and(|reject| value.starts_with(reject)),
                 Some(What::Lease(_)) | None => true,
             },
+            Expect::Value(seen) => matches!(held, Some(What::Value(value)) if value.starts_with(seen)),
             Expect::Unmoved(scope, generation) => state.generations.get(scope) == Some(&generation),
         };
         if holds {

@@ -12,6 +12,7 @@ use tokio::sync::Mutex;
 use tokio::task::{JoinSet, yield_now};
 
 use crate::random::Random;
+use crate::until;
 use crate::yielding::for_polls;
 
 /// How much traffic, and on how many keys.
@@ -61,6 +62,8 @@ pub struct Traffic {
 }
 
 const TTL: Duration = Duration::from_secs(300);
+/// The time to live of what is stale from the start.
+const AT_ONCE: Duration = Duration::from_nanos(1);
 /// Authors of posts: a tag that only the loaded post tells.
 const AUTHORS: u64 = 5;
 const POSTS: u64 = 4;
@@ -86,7 +89,8 @@ impl Traffic {
     /// If a task panics.
     pub async fn run(self, others: impl IntoIterator<Item = Self>) {
         let mut tasks = JoinSet::new();
-        for (process, traffic) in (0..).zip([self].into_iter().chain(others)) {
+        let all: Vec<Self> = [self].into_iter().chain(others).collect();
+        for (process, traffic) in (0..).zip(&all) {
             for task in 0..traffic.plan.tasks {
                 let random = Random::new(traffic.plan.seed, process << 32 | task);
                 tasks.spawn(traffic.clone().operate(random));
@@ -94,6 +98,10 @@ impl Traffic {
         }
         while let Some(ended) = tasks.join_next().await {
             ended.expect("no operation panics");
+        }
+        for traffic in all {
+            // Refreshes go on when everybody has gone.
+            until(|| format!("{:?}", traffic.cache).contains("aloft: 0")).await;
         }
     }
 
@@ -108,7 +116,8 @@ impl Traffic {
 
     async fn operation(&self, random: &mut Random) {
         match random.below(1000) {
-            0..300 => self.read_user(random).await,
+            0..250 => self.read_user(random).await,
+            250..300 => self.read_aging(random).await,
             300..420 => self.read_post(random).await.map_or((), drop),
             420..520 => Box::pin(self.read_page(random)).await,
             520..600 => self.read_by_hand(random).await,
@@ -148,14 +157,78 @@ impl Traffic {
         key = "user:<team>:<id>",
         skip(self),
         tags = ["team:<team>", "users"],
-        cache = self.cache
+        cache = self.cache,
+        shared
     )]
     async fn user(&self, team: u64, id: u64) -> Result<Made, Failed> {
+        self.load_user(team, id).await
+    }
+
+    async fn load_user(&self, team: u64, id: u64) -> Result<Made, Failed> {
         let mut load = self.history.load(user_key(team, id));
         load.tag(format!("team:{team}"));
         load.tag("users");
         self.work().await?;
         Ok(Made(load.number()))
+    }
+
+    /// Values of the same key that expire all the time, and are answers for a while all the same: the second is
+    /// read while the first is still there.
+    async fn read_aging(&self, random: &mut Random) {
+        let (team, id) = self.team_and_id(random);
+        let kind = random.below(3);
+        for _ in 0..3 {
+            let read = self.history.read(user_key(team, id));
+            let answer = match kind {
+                0 => self.stale(team, id).await,
+                1 => self.patient(team, id).await,
+                _ => self.early(team, id).await,
+            };
+            if let Ok(Made(number)) = answer {
+                read.returned(number);
+            }
+        }
+    }
+
+    #[cached(
+        ttl = AT_ONCE,
+        stale = 300,
+        key = "user:<team>:<id>",
+        skip(self),
+        tags = ["team:<team>", "users"],
+        cache = self.cache,
+        shared
+    )]
+    async fn stale(&self, team: u64, id: u64) -> Result<Made, Failed> {
+        self.load_user(team, id).await
+    }
+
+    #[cached(
+        ttl = AT_ONCE,
+        stale = 300,
+        timeout = "1ms",
+        stale_if = |error| { let Failed = error; team > 0 },
+        key = "user:<team>:<id>",
+        skip(self),
+        tags = ["team:<team>", "users"],
+        cache = self.cache,
+        shared
+    )]
+    async fn patient(&self, team: u64, id: u64) -> Result<Made, Failed> {
+        self.load_user(team, id).await
+    }
+
+    #[cached(
+        ttl = "10ms",
+        early = 100.0,
+        key = "user:<team>:<id>",
+        skip(self),
+        tags = ["team:<team>", "users"],
+        cache = self.cache,
+        shared
+    )]
+    async fn early(&self, team: u64, id: u64) -> Result<Made, Failed> {
+        self.load_user(team, id).await
     }
 
     /// A value of the same key from a load that knows nothing of the tags.

@@ -16,16 +16,16 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use larder::{Cache, Memory, Scope, Tag, cache_invalidate, cached};
-use tests::Gate;
 use tests::held_store::HeldStore;
 use tests::map_store::MapStore;
+use tests::{Gate, until};
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
+use tokio::time::{Instant, advance};
 
 const TTL: Duration = Duration::from_secs(300);
 /// Δ.
@@ -49,7 +49,14 @@ fn near_over_map() -> Cache {
     near(MapStore::default())
 }
 
+/// What reaches `aging:1:body`.
+const TARGETS: [&str; 4] = ["aging:1:body", "aging:*", "*:body", "*"];
+
 const BACKENDS: [fn() -> Cache; 2] = [in_memory, near_over_map];
+
+/// What a load fails with.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Down;
 
 /// An application whose loads stop at a gate and return their number.
 #[derive(Clone)]
@@ -57,11 +64,12 @@ struct App {
     cache: Cache,
     gate: Gate,
     loads: Arc<AtomicU64>,
+    fails: Arc<AtomicBool>,
 }
 
 impl App {
     fn new(cache: Cache) -> Self {
-        Self { cache, gate: Gate::default(), loads: Arc::default() }
+        Self { cache, gate: Gate::default(), loads: Arc::default(), fails: Arc::default() }
     }
 
     /// One whose loads do not stop.
@@ -83,6 +91,14 @@ impl App {
         let number = self.source().await;
         larder::tag("author:9");
         number
+    }
+
+    /// An entry that serves on when it has expired, and when its loader fails.
+    #[cached(ttl = 300, stale = 900, key = "aging:<id>:body", skip(self), tags = ["team:7"], cache = self.cache)]
+    async fn aging(&self, id: u64) -> Result<u64, Down> {
+        let _ = id;
+        let number = self.source().await;
+        if self.fails.load(Ordering::SeqCst) { Err(Down) } else { Ok(number) }
     }
 
     fn spawn_posts(&self, id: u64) -> JoinHandle<u64> {
@@ -191,39 +207,48 @@ async fn case_7_a_dependency() {
     }
 }
 
-#[tokio::test]
-async fn case_8_a_refresh_that_is_overtaken_is_neither_served_nor_joined() {
+#[tokio::test(start_paused = true)]
+async fn case_8_a_refresh_is_gated_and_its_key_invalidated() {
     for build in BACKENDS {
-        let app = App::open(build());
-        assert_eq!(app.posts(1).await, 1);
-        let held = App { gate: Gate::default(), ..app.clone() };
-        let refresh = tokio::spawn({
-            let held = held.clone();
-            async move { held.posts_refresh(1).await }
-        });
-        held.gate.arrived(1).await;
-        assert_eq!(app.posts(1).await, 1, "meanwhile the old value is served");
-        app.cache.invalidate("user:1:posts").await.unwrap();
-        assert_eq!(app.posts(1).await, 3, "neither the old value nor the refresh under way");
-        held.gate.open();
-        assert_eq!(refresh.await.unwrap(), 2);
-        assert_eq!(app.posts(1).await, 3, "and the refresh is not stored");
+        for target in TARGETS.map(Scope::from).into_iter().chain([Tag::from("team:7").into()]) {
+            let app = App::open(build());
+            assert_eq!(app.aging(1).await, Ok(1));
+            advance(TTL + Duration::from_secs(1)).await;
+            let held = App { gate: Gate::default(), ..app.clone() };
+            assert_eq!(held.aging(1).await, Ok(1), "stale, and refreshed");
+            held.gate.arrived(1).await;
+            assert_eq!(app.aging(1).await, Ok(1), "stale, and refreshed already");
+
+            app.cache.invalidate(target.clone()).await.unwrap();
+            assert_eq!(app.aging(1).await, Ok(3), "{target}: neither stale nor joined");
+            held.gate.open();
+            until(|| app.cache.stats().refreshes == 1).await;
+            until(|| format!("{:?}", app.cache).contains("aloft: 0")).await;
+            assert_eq!(app.aging(1).await, Ok(3), "{target}: what the refresh made is thrown away");
+            advance(STALENESS).await;
+            assert_eq!(app.aging(1).await, Ok(3), "{target}: from the shared store too");
+        }
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn case_9_an_invalidated_value_does_not_come_back_when_its_loader_fails() {
     for build in BACKENDS {
-        let cache = build();
-        let load = |outcome: Result<u64, &'static str>| {
-            let cache = cache.clone();
-            async move { cache.get_or_load("user:1", TTL, || async move { outcome }).await }
-        };
-        assert_eq!(load(Ok(1)).await, Ok(1));
-        assert_eq!(load(Err("down")).await, Ok(1));
-        cache.invalidate("user:1").await.unwrap();
-        assert_eq!(load(Err("down")).await, Err("down"), "the error, never the old value");
-        assert_eq!(load(Ok(2)).await, Ok(2));
+        for target in TARGETS.map(Scope::from).into_iter().chain([Tag::from("team:7").into()]) {
+            let app = App::open(build());
+            assert_eq!(app.aging(1).await, Ok(1));
+            advance(TTL + Duration::from_secs(1)).await;
+            app.fails.store(true, Ordering::SeqCst);
+            assert_eq!(app.aging(1).await, Ok(1), "stale");
+            until(|| app.cache.stats().refreshes == 1).await;
+            assert_eq!(app.aging(1).await, Ok(1), "a stale-on-error entry");
+
+            app.cache.invalidate(target.clone()).await.unwrap();
+            assert_eq!(app.aging(1).await, Err(Down), "{target}: the error, never the old value");
+            assert_eq!(app.aging(1).await, Err(Down));
+            app.fails.store(false, Ordering::SeqCst);
+            assert_eq!(app.aging(1).await, Ok(5));
+        }
     }
 }
 

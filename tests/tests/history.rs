@@ -18,10 +18,13 @@ fn long(operations: u64) -> u64 {
     if std::env::var_os("LARDER_LONG").is_some_and(|long| long != "0") { 10 * operations } else { operations }
 }
 
-fn report(what: &str, plan: &Plan, history: &History, began: Instant) {
+fn report(what: &str, plan: &Plan, cache: &Cache, history: &History, began: Instant) {
     let (ran, check) = (began.elapsed(), Instant::now());
     match history.check(STALENESS) {
         Ok(summary) => {
+            let stats = cache.stats();
+            assert!(stats.stale_hits > plan.operations / 1_000, "{stats:?}");
+            assert!(stats.refreshes > plan.operations / 1_000, "{stats:?}");
             println!("{what}: {summary}; ran {ran:.1?}, checked {:.1?}", check.elapsed());
             assert!(summary.reads > plan.operations / 2, "{summary}");
             assert!(summary.overtaken > plan.operations / 1_000, "{summary}");
@@ -34,7 +37,7 @@ async fn in_memory(what: &str, plan: Plan) {
     let (began, history) = (Instant::now(), History::new());
     let cache = Cache::builder().local(Memory::new(1_000)).build();
     Traffic::new(cache.clone(), history.clone(), plan).run([]).await;
-    report(what, &plan, &history, began);
+    report(what, &plan, &cache, &history, began);
     assert!(format!("{cache:?}").contains("aloft: 0"), "nothing is left on the board");
 }
 
@@ -57,8 +60,9 @@ async fn two_processes(what: &str, plan: Plan, near: bool, failures: u64) {
         if near { builder.local(Memory::new(1_000)).build() } else { builder.build() }
     };
     let there = Traffic::new(process(1), history.another_process(), plan);
-    Traffic::new(process(0), history.clone(), plan).run([there]).await;
-    report(what, &plan, &history, began);
+    let cache = process(0);
+    Traffic::new(cache.clone(), history.clone(), plan).run([there]).await;
+    report(what, &plan, &cache, &history, began);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -59,6 +59,8 @@ enum Fault {
     RepeatsGenerations,
     NothingIsIgnored,
     NothingRejectsNothing,
+    ValueIsIgnored,
+    ValueIsAnyValue,
     UnmovedIsIgnored,
     UnmovedStays,
     StoringMoves,
@@ -108,6 +110,8 @@ const FAULTS: &[(Fault, &str)] = &[
     (Fault::RepeatsGenerations, "a generation came back"),
     (Fault::NothingIsIgnored, "where there is a value, it must be refused"),
     (Fault::NothingRejectsNothing, "a rejected value must be replaced"),
+    (Fault::ValueIsIgnored, "where there is nothing, it must be refused"),
+    (Fault::ValueIsAnyValue, "over another value it must be refused"),
     (Fault::UnmovedIsIgnored, "must be refused once its scope has moved"),
     (Fault::UnmovedStays, "must move the scope"),
     (Fault::StoringMoves, "must move no scope"),
@@ -374,6 +378,12 @@ impl RemoteStore for Broken {
             (Expect::Lease(token), _) => token,
             (Expect::Nothing { .. }, Fault::NothingIsIgnored) => {
                 return self.store.put_many(&[put]).await.map(|()| true);
+            }
+            (Expect::Value(_), Fault::ValueIsIgnored) => {
+                return self.store.put_many(&[put]).await.map(|()| true);
+            }
+            (Expect::Value(_), Fault::ValueIsAnyValue) => {
+                return self.store.publish(put, Expect::Value(b"")).await;
             }
             (Expect::Unmoved(scope, _), Fault::UnmovedIsIgnored) => {
                 self.store.invalidate(&[], &[scope.to_owned()]).await?;

@@ -97,6 +97,8 @@ pub enum Expect<'a> {
         /// How such a value begins.
         reject: Option<&'a [u8]>,
     },
+    /// There is a value under the name that begins with these bytes: the one that was seen is still there.
+    Value(&'a [u8]),
     /// This scope still has this generation. Storing the value moves the scope.
     Unmoved(&'a str, Generation),
 }

@@ -3,7 +3,7 @@
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens as _, quote, quote_spanned};
 use syn::spanned::Spanned as _;
-use syn::{FnArg, GenericParam, Pat, PatIdent, ReceiverKind, Signature, Type};
+use syn::{ExprClosure, FnArg, GenericParam, Pat, PatIdent, ReceiverKind, Signature, Type};
 
 use super::companion;
 use super::{
@@ -13,7 +13,7 @@ use super::{
 use crate::args::{CachedArgs, Lock, Time};
 use crate::check::{self, Home, KeyedAs, Plan};
 use crate::diagnose::{Mistake, Problems};
-use crate::function::{Function, Param};
+use crate::function::{Function, Param, mentions};
 
 /// The whole attribute.
 pub(crate) fn attribute(args: TokenStream, item: TokenStream) -> TokenStream {
@@ -39,20 +39,21 @@ fn expand(plan: &Plan<'_>) -> TokenStream {
         let (site, value) = (local("site"), site::of_cached(plan, private));
         quote!(let #site: &'static #private::Site = #value;)
     });
-    let call = match (plan.args.each.get(), refreshes_itself(plan.args)) {
-        (Some(_), _) => {
-            let (lookup, load) = (lookup(plan, private, "lookup_each", "bypass_each"), load(plan, private));
-            quote!(#lookup #load)
-        }
-        (None, true) => stale_call(plan, private),
-        (None, false) => {
-            let (lookup, load) = (lookup(plan, private, "lookup", "bypass"), load(plan, private));
-            let (output, miss) = (local("output"), local("miss"));
-            quote! {
-                match #lookup {
-                    #private::Lookup::Hit(#output) => #output,
-                    #private::Lookup::Miss(#miss) => #miss #load,
-                }
+    let call = if plan.args.each.get().is_some() {
+        let (lookup, load) = (lookup(plan, private, "lookup_each", "bypass_each"), load(plan, private));
+        quote!(#lookup #load)
+    } else {
+        let (verb, answer) = if refreshes_itself(plan.args) {
+            ("lookup_stale", reload(plan, private))
+        } else {
+            let (load, miss) = (load(plan, private), local("miss"));
+            ("lookup", quote!(#miss #load))
+        };
+        let (lookup, output, miss) = (lookup(plan, private, verb, "bypass"), local("output"), local("miss"));
+        quote! {
+            match #lookup {
+                #private::Lookup::Hit(#output) => #output,
+                #private::Lookup::Miss(#miss) => { #answer }
             }
         }
     };
@@ -185,7 +186,7 @@ fn options(plan: &Plan<'_>, private: &Private<'_>) -> TokenStream {
                 quote!(.#verb(#time))
             }
             Some(Time::FromValue(closure)) => {
-                let closure = question(closure);
+                let closure = asked(plan, private, closure);
                 quote!(.#verb_from(#closure))
             }
             Some(Time::Fixed(_)) | None => TokenStream::new(),
@@ -193,7 +194,7 @@ fn options(plan: &Plan<'_>, private: &Private<'_>) -> TokenStream {
     }
     for (verb, closure) in [("unless", args.unless.get()), ("stale_if", args.stale_if.get())] {
         if let Some(closure) = closure {
-            let (verb, closure) = (local(verb), question(closure));
+            let (verb, closure) = (local(verb), asked(plan, private, closure));
             tokens.extend(quote!(.#verb(#closure)));
         }
     }
@@ -202,6 +203,39 @@ fn options(plan: &Plan<'_>, private: &Private<'_>) -> TokenStream {
         tokens.extend(quote!(.tag(#closure)));
     }
     tokens
+}
+
+/// A closure of the user as an argument. Where a refresh outlives the call, it takes copies of the arguments it reads.
+fn asked(plan: &Plan<'_>, private: &Private<'_>, closure: &ExprClosure) -> TokenStream {
+    let question = question(closure);
+    let read = plan
+        .function
+        .params
+        .iter()
+        .filter(|param| mentions(&closure.body.to_token_stream(), &|ident| *ident == param.name));
+    let read: Vec<&Param> = read.collect();
+    if !refreshes_itself(plan.args) || read.is_empty() {
+        return question;
+    }
+    let keep = read.iter().map(|param| {
+        let (name, argument) = (&param.name, reference(param));
+        quote!(let #name = #private::owned(#argument);)
+    });
+    let lend = read.iter().filter_map(|param| match &param.ty {
+        Type::Reference(reference) => {
+            let (name, elem) = (&param.name, &reference.elem);
+            Some(quote!(let #name = ::core::borrow::Borrow::<#elem>::borrow(&#name);))
+        }
+        _ => None,
+    });
+    let (inputs, body) = (&closure.inputs, &closure.body);
+    quote!({
+        #(#keep)*
+        move |#inputs| {
+            #(#lend)*
+            #body
+        }
+    })
 }
 
 /// A call of the body.
@@ -232,12 +266,9 @@ fn body_call_with(
     quote!(#path::<#(#generics),*>(#receiver #(#arguments),*))
 }
 
-/// A lookup that may find a stale value: it answers at once, and one call refreshes it with owned arguments.
-fn stale_call(plan: &Plan<'_>, private: &Private<'_>) -> TokenStream {
-    let lookup = lookup(plan, private, "lookup_stale", "bypass_stale");
-    let (load, options) = (load(plan, private), options(plan, private));
-    let (output, miss, stale, this) = (local("output"), local("miss"), local("stale"), local("this"));
-
+/// What answers a miss that may have an old value at hand: one call refreshes that, with owned arguments.
+fn reload(plan: &Plan<'_>, private: &Private<'_>) -> TokenStream {
+    let (miss, this) = (local("miss"), local("this"));
     let receiver = plan.function.receiver().map(|receiver| {
         let span = Span::mixed_site().located_at(receiver.span());
         let is_reference = match &receiver.kind {
@@ -251,36 +282,25 @@ fn stale_call(plan: &Plan<'_>, private: &Private<'_>) -> TokenStream {
         (keep, pass)
     });
     let (keep_self, pass_self) = receiver.unzip();
-    let copy_self = keep_self.is_some().then(|| quote!(let #this = ::core::clone::Clone::clone(&#this);));
-    let params = &plan.function.params;
-    let names: Vec<&Ident> = params.iter().map(|param| &param.name).collect();
-    let keep = params.iter().map(|param| {
+    let keep = plan.function.params.iter().map(|param| {
         let (span, name, argument) =
             (Span::mixed_site().located_at(param.ty.span()), &param.name, reference(param));
         quote_spanned!(span=> let #name = #private::owned(#argument);)
     });
-    let pass = params.iter().map(|param| {
+    let pass = plan.function.params.iter().map(|param| {
         let name = &param.name;
         match param.ty {
             Type::Reference(_) => quote!(::core::borrow::Borrow::borrow(&#name)),
             _ => name.to_token_stream(),
         }
     });
+    let options = options(plan, private);
     let body = body_call_with(plan, pass_self.as_ref(), pass);
     quote! {
-        match #lookup {
-            #private::StaleLookup::Fresh(#output) => #output,
-            #private::StaleLookup::Stale(#stale) => {
-                #keep_self
-                #(#keep)*
-                #stale #options.reload(move || {
-                    #copy_self
-                    #(let #names = ::core::clone::Clone::clone(&#names);)*
-                    async move { #body.await }
-                }).await
-            }
-            #private::StaleLookup::Miss(#miss) => #miss #load,
-        }
+        let #miss = #miss #options;
+        #keep_self
+        #(#keep)*
+        #miss.reload(move || async move { #body.await }).await
     }
 }
 

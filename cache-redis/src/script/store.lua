@@ -1,7 +1,8 @@
 -- KEYS: a name, then scopes; if a scope must be unmoved, that one last.
 -- ARGV: the value, how long it is kept (ms), how long its generations must be kept at least (ms), how long
 --       they are kept if it is less; and perhaps what must hold, without which nothing is stored:
---       'lease' and the lease, 'nothing' and perhaps the bytes to reject, or 'unmoved', the generation, a new one.
+--       'lease' and the lease, 'nothing' and perhaps the bytes to reject, 'value' and the bytes that it begins with,
+--       or 'unmoved', the generation, a new one.
 -- Answers whether the value was stored.
 local expect, expected = ARGV[5], ARGV[6]
 if expect == 'lease' then
@@ -13,6 +14,8 @@ elseif expect == 'nothing' then
     local from = string.byte(held) == 86 and 2 or 1 -- the caller knows no 'V'
     if not expected or string.sub(held, from, from + #expected - 1) ~= expected then return 0 end
   end
+elseif expect == 'value' then
+  if redis.pcall('GETRANGE', KEYS[1], 0, #expected - 1) ~= expected then return 0 end
 elseif expect == 'unmoved' then
   if redis.call('MGET', KEYS[#KEYS])[1] ~= expected then return 0 end
   redis.call('SET', KEYS[#KEYS], ARGV[7], 'PX', ARGV[4])

@@ -27,6 +27,29 @@ pub(super) async fn a_rejected_value_is_replaced(subject: &Subject) {
     assert_eq!(subject.value(&name).await.as_deref(), Some(&b"new"[..]), "what was stored is found");
 }
 
+pub(super) async fn a_value_is_stored_over_the_one_that_was_seen(subject: &Subject) {
+    let name = subject.name("seen there");
+    let seen = Expect::Value(b"seen");
+    assert!(!subject.store(&name, b"new", seen).await, "where there is nothing, it must be refused");
+    let token = subject.claim(&name, LONG).await;
+    assert!(!subject.store(&name, b"new", seen).await, "a lease is no value, so it must be refused");
+    assert!(subject.publish(&name, b"another", token).await, "a refused value leaves the lease alone");
+    assert!(!subject.store(&name, b"new", seen).await, "over another value it must be refused");
+    assert_eq!(
+        subject.value(&name).await.as_deref(),
+        Some(&b"another"[..]),
+        "a refused value changes nothing"
+    );
+
+    subject.put(&name, b"seen before", LONG).await;
+    assert!(subject.store(&name, b"new", seen).await, "the value that was seen must be replaced");
+    assert_eq!(subject.value(&name).await.as_deref(), Some(&b"new"[..]), "what was stored is found");
+
+    subject.put(&name, b"seen before", LONG).await;
+    subject.invalidate(std::slice::from_ref(&name), &[]).await;
+    assert!(!subject.store(&name, b"new", seen).await, "once the value was removed it must be refused");
+}
+
 pub(super) async fn a_value_is_stored_while_a_scope_is_unmoved(subject: &Subject) {
     let (name, scope) = (subject.name("unmoved"), subject.name("unmoved scope"));
     let scopes = std::slice::from_ref(&scope);
