@@ -529,9 +529,9 @@ async fn approach(cache: &Inner, target: &Target, wanted: Wanted<'_>) -> Step {
     }
     let as_of = AsOf { stamp: Arc::clone(seat.stamp()), began: seat.began() };
     let claimed = match cache.fetch(key, wanted, &as_of, Some(cache.lease()), *anew).await {
-        Ok(Found::Value(entry, _, claimed)) => {
+        Ok(Found::Value(entry, left, claimed)) => {
             seat.land(|| cache.keep(key, &entry), || Outcome::Value(Arc::clone(&entry)));
-            return reload::found(cache, target, entry, claimed);
+            return reload::found(cache, target, entry, left, claimed);
         }
         Ok(Found::Stale(entry, claimed)) => {
             seat.land(|| cache.keep(key, &entry), || Outcome::Stale(Arc::clone(&entry)));

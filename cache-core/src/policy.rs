@@ -5,8 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::builder::Settings;
-use crate::clock::Moment;
-use crate::entry::{Aging, Entry, Life};
+use crate::entry::{Aging, Life};
 use crate::random;
 use crate::site::Site;
 
@@ -35,25 +34,25 @@ pub(crate) enum Plan {
 /// The most that [`random::exponential`] draws.
 const MAX_DRAWN: f64 = 37.0;
 
-/// What to do about `entry`.
+/// What to do about a value that has so much left of its life.
 ///
 /// `haste` is how many times its load time it is refreshed before its end. Drawn from an exponential distribution
 /// it makes the refresh of a value that is read often come shortly before its end, whatever the load takes, and
 /// seldom twice: `XFetch` (Vattani, Chierichetti, Lowenstein: Optimal probabilistic cache stampede prevention, 2015).
-pub(crate) fn decide(entry: &Entry, now: Moment, haste: f64) -> Plan {
-    let ahead = if haste > 0.0 { scaled(entry.aging().load_time, haste) } else { Duration::ZERO };
-    if now + ahead < entry.fresh_until() {
+pub(crate) fn decide(left: Life, haste: f64) -> Plan {
+    let ahead = if haste > 0.0 { scaled(left.aging.load_time, haste) } else { Duration::ZERO };
+    if ahead < left.fresh {
         Plan::Serve
-    } else if now < entry.stale_until() {
-        Plan::Revalidate
-    } else {
+    } else if left.fresh.is_zero() && left.aging.stale.is_zero() {
         Plan::Load
+    } else {
+        Plan::Revalidate
     }
 }
 
-/// How much to hurry with `entry`, of a function that says `early = beta`. It draws only when that can matter.
-pub(crate) fn haste(entry: &Entry, now: Moment, beta: f64) -> f64 {
-    if beta > 0.0 && decide(entry, now, beta * MAX_DRAWN) != Plan::Serve {
+/// How much to hurry with a value of a function that says `early = beta`. It draws only when that can matter.
+pub(crate) fn haste(left: Life, beta: f64) -> f64 {
+    if beta > 0.0 && decide(left, beta * MAX_DRAWN) != Plan::Serve {
         beta * random::exponential()
     } else {
         0.0
@@ -146,6 +145,36 @@ mod tests {
     const SITE: Site = Site::new("f", "m", "f.rs", 1, "k").ttl_millis(5000);
     const BARE: Site = Site::new("f", "m", "f.rs", 1, "k");
     const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn age_decides_what_is_done_about_a_value() {
+        let plan = |fresh: u64, stale: u64, load_time, haste| {
+            let [fresh, stale] = [fresh, stale].map(Duration::from_millis);
+            decide(Life { fresh, aging: Aging { stale, load_time } }, haste)
+        };
+        assert_eq!(plan(1, 0, SECOND, 0.0), Plan::Serve);
+        assert_eq!(plan(0, 0, SECOND, 0.0), Plan::Load);
+        assert_eq!(plan(2_100, 0, SECOND, 2.0), Plan::Serve, "two load times before the end");
+        assert_eq!(plan(1_900, 0, SECOND, 2.0), Plan::Revalidate);
+        assert_eq!(plan(0, 0, SECOND, 2.0), Plan::Load);
+        assert_eq!(
+            plan(1, 5_000, Duration::ZERO, 37.0),
+            Plan::Serve,
+            "without a load time there is no hurry"
+        );
+        assert_eq!(plan(0, 5_000, Duration::ZERO, 0.0), Plan::Revalidate);
+        assert_eq!(plan(0, 1, Duration::ZERO, 0.0), Plan::Revalidate);
+    }
+
+    #[test]
+    fn haste_is_drawn_where_it_can_matter() {
+        let left = |fresh| Life { fresh, aging: Aging { stale: Duration::ZERO, load_time: SECOND } };
+        assert!(haste(left(100 * SECOND), 1.0).abs() < f64::EPSILON, "too far from the end");
+        assert!(haste(left(SECOND), 0.0).abs() < f64::EPSILON, "no `early`");
+        let early = (0..1000).filter(|_| decide(left(SECOND), haste(left(SECOND), 1.0)) != Plan::Serve);
+        // One in e.
+        assert!((250..500).contains(&early.count()));
+    }
 
     #[test]
     fn values_and_none_are_kept_as_the_attribute_says() {

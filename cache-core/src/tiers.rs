@@ -335,8 +335,8 @@ impl Inner {
                 return Ok(Found::Nothing(Claimed { token, generations, seen: None, answers: false }));
             };
             let live = self.open(key, wanted, as_of, &value, ttl, &generations);
-            let beginning = value[..value.len().min(IDENTITY)].to_vec();
-            let claimed = |answers| Claimed { token, generations, seen: Some(beginning.clone()), answers };
+            let beginning = || value[..value.len().min(IDENTITY)].to_vec();
+            let claimed = |answers| Claimed { token, generations, seen: Some(beginning()), answers };
             match live {
                 Some(Live { entry, left, is_stale: false }) => {
                     return Ok(Found::Value(entry, left, claimed(true)));
@@ -348,7 +348,7 @@ impl Inner {
                 return Ok(Found::Nothing(claimed(false)));
             }
             // Claim it again, in place of the value that is of no use.
-            rejected = Some(beginning);
+            rejected = Some(beginning());
         }
     }
 

@@ -18,7 +18,7 @@ use crate::cache::{Cache, Inner};
 use crate::clock;
 use crate::codec::Wire;
 use crate::context::{self, Context};
-use crate::entry::{Absent, Entry};
+use crate::entry::{Absent, Entry, Life};
 use crate::flight::{Boarding, Outcome, Purpose, Seat, Waited};
 use crate::global::{self, AsCache};
 use crate::key::{Key, KeyRef, KeyWriter};
@@ -86,8 +86,9 @@ where
         }
         let (key, inner) = (KeyRef::new(&writer), cache.inner());
         let found = inner.look(key, |entry, now| {
-            let haste = policy::haste(entry, now, site.beta());
-            match policy::decide(entry, now, haste) {
+            let left = entry.left(now);
+            let haste = policy::haste(left, site.beta());
+            match policy::decide(left, haste) {
                 Plan::Serve => {
                     let output = output_of(shape, entry)?;
                     inner.counters.local_hits.increment();
@@ -123,10 +124,9 @@ pub fn owned<T: ToOwned + ?Sized>(argument: &T) -> T::Owned {
 }
 
 /// What a value that the remote store has means to this caller.
-pub(super) fn found(cache: &Inner, target: &Target, entry: Arc<Entry>, claimed: Claimed) -> Step {
-    let (now, early) = (clock::now(), target.early.unwrap_or_default());
-    let haste = policy::haste(&entry, now, early);
-    if haste > 0.0 && policy::decide(&entry, now, haste) == Plan::Revalidate {
+pub(super) fn found(cache: &Inner, target: &Target, entry: Arc<Entry>, left: Life, claimed: Claimed) -> Step {
+    let haste = policy::haste(left, target.early.unwrap_or_default());
+    if policy::decide(left, haste) == Plan::Revalidate {
         return Step::Due(Due { haste, claimed: Some(claimed), ..Due::of(entry, Source::Remote) });
     }
     cache.counters.remote_hits.increment();
@@ -139,7 +139,9 @@ pub(super) async fn pass_by(cache: &Inner, target: &Target, wanted: Wanted<'_>) 
     let key = &target.key;
     let as_of = cache.as_of_now(key, wanted.tags);
     let (step, entry) = match cache.fetch(key, wanted, &as_of, None, false).await {
-        Ok(Found::Value(entry, _, claimed)) => (found(cache, target, Arc::clone(&entry), claimed), entry),
+        Ok(Found::Value(entry, left, claimed)) => {
+            (found(cache, target, Arc::clone(&entry), left, claimed), entry)
+        }
         Ok(Found::Stale(entry, _)) => (Step::Due(Due::of(Arc::clone(&entry), Source::Remote)), entry),
         Ok(Found::Nothing(_) | Found::Unavailable) | Err(_) => return None,
     };
@@ -318,7 +320,7 @@ where
             let Some(cache) = cache.upgrade() else { return };
             let as_of = AsOf { stamp: Arc::clone(seat.stamp()), began: seat.began() };
             match cache.fetch(&key, wanted, &as_of, Some(cache.lease()), false).await {
-                Ok(Found::Value(entry, ..)) if policy::decide(&entry, clock::now(), haste) == Plan::Serve => {
+                Ok(Found::Value(entry, left, _)) if policy::decide(left, haste) == Plan::Serve => {
                     // Another process has refreshed it.
                     seat.land(|| cache.keep(&key, &entry), || Outcome::Value(Arc::clone(&entry)));
                     cache.background.succeeded(&key);
