@@ -222,13 +222,18 @@ mod tests {
         let counter = Counter::default();
         // Twice as many as have cells of their own, twice: the second half takes over places of the first.
         for _ in 0..2 {
+            let ready = std::sync::Barrier::new(2 * OWNED);
+            let count = || {
+                ready.wait();
+                (0..200_000).for_each(|_| counter.increment());
+            };
             std::thread::scope(|scope| {
                 for _ in 0..2 * OWNED {
-                    scope.spawn(|| (0..1000).for_each(|_| counter.increment()));
+                    scope.spawn(count);
                 }
             });
         }
-        assert_eq!(counter.get(), 4 * OWNED as u64 * 1000);
+        assert_eq!(counter.get(), 4 * OWNED as u64 * 200_000);
     }
 
     #[test]

@@ -165,7 +165,7 @@ fn what_is_over_is_reclaimed_a_few_at_a_time_and_the_rest_stays() {
 
 #[test]
 fn what_took_the_place_of_an_entry_that_is_over_stays() {
-    let memory = Memory::new(1_000);
+    let memory = Memory::new(100);
     memory.insert(entry(user(1), 1_u64, 0));
     let mut seen = false;
     memory.reclaim(1, &mut |_| {

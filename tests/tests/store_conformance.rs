@@ -371,7 +371,7 @@ impl RemoteStore for Broken {
     async fn publish(&self, put: Put<'_>, expect: Expect<'_>) -> Result<bool> {
         let name = &self.name(put.name);
         let put = Put { name, ttl: self.ttl(name, put.ttl), ..put };
-        if !matches!(expect, Expect::Lease(_)) {
+        if !matches!(expect, Expect::Lease(_) | Expect::Value(_)) {
             self.notes().leases.remove(name);
         }
         let token = match (expect, self.fault) {

@@ -298,7 +298,7 @@ fn a_compression_bomb_is_a_miss_of_bounded_size() {
         pollster::block_on(cache(&sealed, Codec::Json, compression).set("order:1", &short, TTL)).unwrap();
         let mut entry = sealed.bytes().unwrap();
         entry.truncate(entry.len() - 8);
-        let scopes = 20 + 1 + 1 + 8 + 8 + 16;
+        let scopes = 20 + 1 + 1 + 4 + 8 + 8 + 16;
         let length = scopes + 1 + 8 * usize::from(entry[scopes]) + 4;
         for claimed in [64 << 20, (64 << 20) + 1, u32::MAX] {
             entry[length..length + 4].copy_from_slice(&claimed.to_le_bytes());
