@@ -4,6 +4,7 @@
 //! reaches the caller: here it means that the body runs. A call that may be answered with a value that is due for
 //! a refresh is in `reload`.
 
+mod each;
 mod reload;
 
 use std::fmt;
@@ -27,6 +28,7 @@ use crate::site::Site;
 use crate::tag::Tag;
 use crate::tiers::{AsOf, Claimed, Found, Wanted};
 
+pub use each::{Each, EachCall, bypass_each, each, lookup_each, refresh_each};
 use reload::{Due, Source};
 pub use reload::{lookup_stale, owned};
 
@@ -213,7 +215,7 @@ impl<'f, S: Shape> Miss<'f, S> {
 
     /// With a time to live that the value decides.
     #[must_use]
-    pub fn ttl_from(mut self, ttl: impl FnOnce(&S::Value) -> Duration + Send + 'f) -> Self {
+    pub fn ttl_from(mut self, ttl: impl Fn(&S::Value) -> Duration + Send + Sync + 'f) -> Self {
         self.keep.set_ttl_from(ttl);
         self
     }
@@ -234,7 +236,7 @@ impl<'f, S: Shape> Miss<'f, S> {
 
     /// With a stale window that the value decides.
     #[must_use]
-    pub fn stale_from(mut self, stale: impl FnOnce(&S::Value) -> Duration + Send + 'f) -> Self {
+    pub fn stale_from(mut self, stale: impl Fn(&S::Value) -> Duration + Send + Sync + 'f) -> Self {
         self.keep.set_stale_from(stale);
         self
     }
@@ -248,14 +250,14 @@ impl<'f, S: Shape> Miss<'f, S> {
 
     /// With the value that is due only for errors for which `stale_if` is true.
     #[must_use]
-    pub fn stale_if(mut self, stale_if: impl FnOnce(&S::Error) -> bool + Send + 'f) -> Self {
+    pub fn stale_if(mut self, stale_if: impl Fn(&S::Error) -> bool + Send + Sync + 'f) -> Self {
         self.stale_if = Some(Box::new(stale_if));
         self
     }
 
     /// Without storing values for which `unless` is true.
     #[must_use]
-    pub fn unless(mut self, unless: impl FnOnce(&S::Value) -> bool + Send + 'f) -> Self {
+    pub fn unless(mut self, unless: impl Fn(&S::Value) -> bool + Send + Sync + 'f) -> Self {
         self.keep.set_unless(unless);
         self
     }
@@ -314,7 +316,7 @@ impl<'f, S: Shape> Miss<'f, S> {
         if let Some(lead) = lead {
             let (template, wanted) = (self.site.key_template(), self.wanted(target, tags));
             if let Landed::Kept(publication) =
-                self.land(cache, &target.key, wanted, lead, &met, load_time, &output)
+                self.land(cache, &target.key, wanted, lead, (load_time, &met), &output)
             {
                 cache.background.succeeded(&target.key);
                 publication.publish(cache, &target.key, wanted, template).await;
@@ -323,31 +325,46 @@ impl<'f, S: Shape> Miss<'f, S> {
         output
     }
 
-    /// Ends the flight with what the load made, and stores it in this process if it is to be stored.
-    #[expect(clippy::too_many_arguments, reason = "all there is to say about a load that has ended")]
+    /// Ends the flight with what the load returned.
     fn land(
-        self,
+        &self,
         cache: &Inner,
         key: &Key,
         wanted: Wanted<'_>,
         lead: Lead,
-        met: &[Tag],
-        load_time: Duration,
+        (load_time, met): (Duration, &[Tag]),
         output: &S::Output,
     ) -> Landed
     where
         S::Value: Clone + Send + Sync + 'static,
     {
-        let Lead { seat, claimed } = lead;
         if !self.shape.succeeded(output) {
             match self.shape.share_error(output) {
-                Some(error) => seat.land(|| (), || Outcome::Error(error)),
-                None => seat.fail(),
+                Some(error) => lead.seat.land(|| (), || Outcome::Error(error)),
+                None => lead.seat.fail(),
             }
             return Landed::Failed;
         }
         let value = self.shape.value(output);
         let life = self.keep.decide(value, &cache.settings);
+        Made { value, life, load_time, met }.land(cache, key, wanted, lead)
+    }
+}
+
+/// What a load that succeeded has made of one key.
+struct Made<'m, V> {
+    /// Nothing: a `None`.
+    value: Option<&'m V>,
+    /// Nothing, if it is not to be stored.
+    life: Option<Life>,
+    load_time: Duration,
+    met: &'m [Tag],
+}
+
+impl<V: Clone + Send + Sync + 'static> Made<'_, V> {
+    /// Ends the flight with it, and stores it in this process if it is to be stored.
+    fn land(self, cache: &Inner, key: &Key, wanted: Wanted<'_>, lead: Lead) -> Landed {
+        let (Self { value, life, load_time, met }, Lead { seat, claimed }) = (self, lead);
         let learned = !met.iter().all(|tag| wanted.tags.contains(tag));
         let stamp = if is_planted(Fault::StampAfterLoad) {
             Arc::new(cache.scopes.stamp(key, &[wanted.tags, met].concat()))
@@ -419,7 +436,7 @@ impl Publication {
 /// Runs `body` as the load of `key`: its output, how long it took, and the tags it met.
 async fn loaded<F: Future>(cache: &Cache, key: &Key, body: F) -> (F::Output, Duration, Vec<Tag>) {
     let loading = Loading::of(cache.downgrade(), body);
-    let ((output, load_time), met) = Context::run(cache.inner().id(), key.clone(), loading).await;
+    let ((output, load_time), met) = Context::run(cache.inner().id(), [key.clone()], loading).await;
     (output, load_time, met)
 }
 

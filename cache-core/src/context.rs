@@ -18,7 +18,9 @@ task_local! {
 pub(crate) struct Context {
     /// Which cache it is for: tags are names in one cache.
     cache: usize,
-    key: Key,
+    key: Option<Key>,
+    /// The other keys of a bulk load.
+    more: Vec<Key>,
     tags: Mutex<Vec<Tag>>,
     outer: Option<Arc<Context>>,
 }
@@ -51,13 +53,24 @@ pub fn tag(tag: impl Into<Tag>) {
 }
 
 impl Context {
-    /// Runs `load` as the load of `key`; its output, and the tags it met.
-    pub(crate) async fn run<F: Future>(cache: usize, key: Key, load: F) -> (F::Output, Vec<Tag>) {
+    /// Runs `load` as the load of `keys`; its output, and the tags it met.
+    pub(crate) async fn run<F: Future>(
+        cache: usize,
+        keys: impl IntoIterator<Item = Key>,
+        load: F,
+    ) -> (F::Output, Vec<Tag>) {
+        let mut keys = keys.into_iter();
+        // The one key of nearly every load takes no allocation of its own.
+        let (key, more) = (keys.next(), keys.collect());
         let outer = LOADING.try_with(Arc::clone).ok();
-        let context = Arc::new(Self { cache, key, tags: Mutex::default(), outer });
+        let context = Arc::new(Self { cache, key, more, tags: Mutex::default(), outer });
         let output = LOADING.scope(Arc::clone(&context), load).await;
         let tags = std::mem::take(&mut *context.tags.lock());
         (output, tags)
+    }
+
+    fn loads(&self, key: &Key) -> bool {
+        self.key.as_ref() == Some(key) || self.more.contains(key)
     }
 
     fn enclosing(&self) -> impl Iterator<Item = &Self> {
@@ -85,6 +98,6 @@ fn inherit_some(cache: usize, tags: &[Tag]) {
 /// Whether this task is loading `key` already: waiting for that load would be waiting for itself.
 pub(crate) fn is_loading(cache: usize, key: &Key) -> bool {
     LOADING
-        .try_with(|context| context.enclosing().any(|context| context.cache == cache && context.key == *key))
+        .try_with(|context| context.enclosing().any(|context| context.cache == cache && context.loads(key)))
         .unwrap_or(false)
 }

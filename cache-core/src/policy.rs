@@ -18,7 +18,7 @@ pub(crate) struct Keep<'f, V> {
 }
 
 /// What the attribute asks of a value.
-pub(crate) type Question<'f, V, A> = Box<dyn FnOnce(&V) -> A + Send + 'f>;
+pub(crate) type Question<'f, V, A> = Box<dyn Fn(&V) -> A + Send + Sync + 'f>;
 
 /// What a call does about a current value that it may answer with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,7 +84,7 @@ impl<'f, V> Keep<'f, V> {
         self.ttl = Ttl::Fixed(Some(ttl));
     }
 
-    pub(crate) fn set_ttl_from(&mut self, ttl: impl FnOnce(&V) -> Duration + Send + 'f) {
+    pub(crate) fn set_ttl_from(&mut self, ttl: impl Fn(&V) -> Duration + Send + Sync + 'f) {
         self.ttl = Ttl::FromValue(Box::new(ttl));
     }
 
@@ -96,21 +96,21 @@ impl<'f, V> Keep<'f, V> {
         self.stale = Ttl::Fixed(Some(stale));
     }
 
-    pub(crate) fn set_stale_from(&mut self, stale: impl FnOnce(&V) -> Duration + Send + 'f) {
+    pub(crate) fn set_stale_from(&mut self, stale: impl Fn(&V) -> Duration + Send + Sync + 'f) {
         self.stale = Ttl::FromValue(Box::new(stale));
     }
 
-    pub(crate) fn set_unless(&mut self, unless: impl FnOnce(&V) -> bool + Send + 'f) {
+    pub(crate) fn set_unless(&mut self, unless: impl Fn(&V) -> bool + Send + Sync + 'f) {
         self.unless = Some(Box::new(unless));
     }
 
     /// How long `value` (nothing: a `None`) is kept; nothing if it is not to be stored.
     ///
     /// A remembered `None` has no stale window: what is not there may come at any time.
-    pub(crate) fn decide(self, value: Option<&V>, settings: &Settings) -> Option<Life> {
+    pub(crate) fn decide(&self, value: Option<&V>, settings: &Settings) -> Option<Life> {
         let (ttl, stale) = match value {
             None => (self.none_ttl?, Duration::ZERO),
-            Some(value) if self.unless.is_some_and(|unless| unless(value)) => return None,
+            Some(value) if self.unless.as_ref().is_some_and(|unless| unless(value)) => return None,
             Some(value) => {
                 let ttl = self.ttl.of(value).unwrap_or(settings.default_ttl);
                 (ttl, self.stale.of(value).unwrap_or_default())
@@ -123,10 +123,10 @@ impl<'f, V> Keep<'f, V> {
 }
 
 impl<V> Ttl<'_, V> {
-    fn of(self, value: &V) -> Option<Duration> {
+    fn of(&self, value: &V) -> Option<Duration> {
         match self {
             Self::FromValue(ttl) => Some(ttl(value)),
-            Self::Fixed(ttl) => ttl,
+            Self::Fixed(ttl) => *ttl,
         }
     }
 }

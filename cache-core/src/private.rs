@@ -2,7 +2,10 @@
 
 pub use inventory::submit as inventory_submit;
 
-pub use crate::call::{Lookup, Miss, bypass, lookup, lookup_stale, owned, refresh};
+pub use crate::call::{
+    Each, EachCall, Lookup, Miss, bypass, bypass_each, each, lookup, lookup_each, lookup_stale, owned,
+    refresh, refresh_each,
+};
 pub use crate::checked::{caching, duration, storing, strict};
 pub use crate::codec::{Local, Serde, Wire};
 pub use crate::config::Config;

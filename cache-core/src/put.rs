@@ -98,7 +98,7 @@ where
 
     /// With a time to live that the value decides.
     #[must_use]
-    pub fn ttl_from(mut self, ttl: impl FnOnce(&S::Value) -> Duration + Send + 'f) -> Self {
+    pub fn ttl_from(mut self, ttl: impl Fn(&S::Value) -> Duration + Send + Sync + 'f) -> Self {
         self.keep.set_ttl_from(ttl);
         self
     }
@@ -112,7 +112,7 @@ where
 
     /// Without storing values for which `unless` is true.
     #[must_use]
-    pub fn unless(mut self, unless: impl FnOnce(&S::Value) -> bool + Send + 'f) -> Self {
+    pub fn unless(mut self, unless: impl Fn(&S::Value) -> bool + Send + Sync + 'f) -> Self {
         self.keep.set_unless(unless);
         self
     }

@@ -113,10 +113,11 @@ fn shape(private: &Private<'_>, output: &Type) -> TokenStream {
 }
 
 /// What of the function's output is stored, asked at the return type whether it can be, and how it is.
-fn storing(private: &Private<'_>, function: &Function, local: bool) -> TokenStream {
+fn storing(private: &Private<'_>, function: &Function, each: bool, local: bool) -> TokenStream {
     let Some(output) = function.output() else { return TokenStream::new() };
     let span = Span::mixed_site().located_at(output.span());
     let (shape, private) = (shape(private, output), private.at(span));
+    let shape = if each { quote_spanned!(span=> #private::each(#shape)) } else { shape };
     let wire = Ident::new(if local { "Local" } else { "Serde" }, span);
     quote_spanned! {span=>
         {

@@ -224,7 +224,7 @@ where
     }
 
     /// What another's refresh has ended with, if that is an answer.
-    fn answer_of(&mut self, target: &Target, wanted: Wanted<'_>, ended: Waited) -> Option<S::Output> {
+    fn answer_of(&self, target: &Target, wanted: Wanted<'_>, ended: Waited) -> Option<S::Output> {
         match ended {
             Waited::Landed(Outcome::Value(entry)) if wanted.accepts(&entry) => {
                 context::inherit(target.cache.inner().id(), entry.stamp().tags());
@@ -239,9 +239,9 @@ where
         }
     }
 
-    /// Whether `output` is an error for which the old value is a better answer. To be asked once.
-    fn deserves_stale(&mut self, output: &S::Output) -> bool {
-        let stale_if = self.stale_if.take();
+    /// Whether `output` is an error for which the old value is a better answer.
+    fn deserves_stale(&self, output: &S::Output) -> bool {
+        let stale_if = self.stale_if.as_ref();
         self.shape.error(output).is_some_and(|error| stale_if.is_none_or(|stale_if| stale_if(error)))
     }
 
@@ -306,7 +306,7 @@ where
     }
 
     /// Loads a value anew and stores it, in a task of its own that does not keep the cache alive.
-    async fn refresh<L, F>(mut self, job: Job, loader: L, answer: oneshot::Sender<Reloaded<S::Output>>)
+    async fn refresh<L, F>(self, job: Job, loader: L, answer: oneshot::Sender<Reloaded<S::Output>>)
     where
         L: FnOnce() -> F + Send + 'static,
         F: Future<Output = S::Output> + Send + 'static,
@@ -338,7 +338,7 @@ where
         };
         let ended = {
             let _attempt = Attempt { cache: &cache, key: &key };
-            let load = Context::run(id, key.clone(), Loading::of(cache.clone(), loader()));
+            let load = Context::run(id, [key.clone()], Loading::of(cache.clone(), loader()));
             if Handle::try_current().is_ok() { timeout(limit, load).await.ok() } else { Some(load.await) }
         };
         let Some(cache) = cache.upgrade() else { return };
@@ -354,7 +354,7 @@ where
             // Before the flight lands: no other may start at once.
             cache.background.failed(&key);
         }
-        let landed = self.land(&cache, &key, wanted, Lead { seat, claimed }, &met, load_time, &output);
+        let landed = self.land(&cache, &key, wanted, Lead { seat, claimed }, (load_time, &met), &output);
         let reloaded = Reloaded { output, tags: [&tags[..], &met].concat(), deserves_stale };
         // Nobody waits for it, if there is no `timeout`.
         let _ = answer.send(reloaded);

@@ -11,7 +11,7 @@ use super::{
     with_body,
 };
 use crate::args::{CachedArgs, Lock, Time};
-use crate::check::{self, Home, KeyedAs, Plan};
+use crate::check::{self, Home, KeyedAs, Plan, Root, values};
 use crate::diagnose::{Mistake, Problems};
 use crate::function::{Function, Param, mentions};
 
@@ -98,7 +98,7 @@ fn storage(plan: &Plan<'_>, private: &Private<'_>) -> TokenStream {
         Home::Nowhere => local("site").to_token_stream(),
     };
     let cache = cache(private, plan.args.cache.get());
-    let storing = storing(private, plan.function, plan.args.local.is_written());
+    let storing = storing(private, plan.function, plan.args.each.is_written(), plan.args.local.is_written());
     quote!(#site, #cache, #storing)
 }
 
@@ -113,13 +113,15 @@ fn list(plan: &Plan<'_>) -> TokenStream {
     }
 }
 
+/// The id that is written, as an argument of closures, for `each`.
+fn item(plan: &Plan<'_>) -> Option<TokenStream> {
+    let item = &plan.args.each.get()?.item;
+    Some(quote!(#item: &_,))
+}
+
 /// The closure that writes the key, from the function's arguments.
 fn write_call(plan: &Plan<'_>, private: &Private<'_>) -> TokenStream {
-    let key = local("key");
-    let item = plan.args.each.get().map(|each| {
-        let item = &each.item;
-        quote!(#item: &_,)
-    });
+    let (key, item) = (local("key"), item(plan));
     let call = match &plan.home {
         Home::Nowhere => {
             let head = companion::head(plan, private);
@@ -157,7 +159,22 @@ fn load(plan: &Plan<'_>, private: &Private<'_>) -> TokenStream {
         None => body_call(plan),
         Some(each) => {
             let (list, body) = (&each.list, body_call(plan));
-            quote!(async move |#list: &[_]| #body.await)
+            // The body may run more than once, for ids that others failed to load.
+            let copies =
+                plan.function.params.iter().filter(|param| {
+                    !matches!(param.ty, Type::Reference(_)) && !param.bindings.contains(list)
+                });
+            let copies = copies.map(|param| {
+                let (span, name) = (Span::mixed_site().located_at(param.ty.span()), &param.name);
+                quote_spanned!(span=> let #name = ::core::clone::Clone::clone(&#name);)
+            });
+            quote!(move |#list: ::std::vec::Vec<_>| {
+                #(#copies)*
+                async move {
+                    let #list = &*#list;
+                    #body.await
+                }
+            })
         }
     };
     quote!(#options.load(#body).await)
@@ -199,7 +216,9 @@ fn options(plan: &Plan<'_>, private: &Private<'_>) -> TokenStream {
         }
     }
     for tag in &plan.tags {
-        let closure = key_closure(private, plan.function, tag, None, &TokenStream::new());
+        let reads_item = values(tag).any(|value| matches!(value.root, Root::Item(_)));
+        let item = item(plan).map(|item| if reads_item { item } else { quote!(_: &_,) });
+        let closure = key_closure(private, plan.function, tag, item.as_ref(), &TokenStream::new());
         tokens.extend(quote!(.tag(#closure)));
     }
     tokens

@@ -32,7 +32,7 @@ fn expand(plan: &PutPlan<'_>) -> TokenStream {
     let site = site::of_put(plan, private);
     let cache = cache(private, args.cache.get());
     let ty = function.output();
-    let storing = storing(private, function, args.local.is_written());
+    let storing = storing(private, function, false, args.local.is_written());
     let disarm = args.when.get().map(|when| {
         let enabled = local("enabled");
         quote! {

@@ -59,6 +59,7 @@ fn value_type(plan: &Plan<'_>, private: &Private<'_>) -> Option<TokenStream> {
         return None;
     }
     let shape = shape(private, output);
+    let shape = if plan.args.each.is_written() { quote!(#private::each(#shape)) } else { shape };
     Some(quote!(.value_type(|| #private::value_type_name(#shape))))
 }
 

@@ -1,0 +1,586 @@
+//! The life of a bulk call: one answer for many ids, of which each has its own key, flight and entry, and so shares
+//! them with the callers of one.
+//!
+//! What this process has is looked up first, what the remote store has at once for all that is missing, and
+//! the body runs for the rest. Ids that others load are waited for after that, never before: whoever leads a
+//! load makes others wait.
+
+use std::collections::{HashMap, VecDeque};
+use std::fmt;
+use std::future::poll_fn;
+use std::hash::{BuildHasher, BuildHasherDefault, Hash};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use super::{Landed, Lead, Loading, MAX_WAITS, Made, Publication};
+use crate::cache::{Cache, Inner};
+use crate::codec::{Typed, Wire};
+use crate::context::{self, Context};
+use crate::entry::Entry;
+use crate::flight::{Boarding, Outcome, Purpose, Seat, Waited};
+use crate::global::AsCache;
+use crate::key::{Key, KeyRef, KeyWriter};
+use crate::policy::Keep;
+use crate::sabotage::{Fault, is_planted};
+use crate::scope::Identity;
+use crate::shape::{Okay, Shape, SharedError, Sharing, Whole};
+use crate::site::Site;
+use crate::tag::Tag;
+use crate::tiers::{AsOf, Claimed, Found, Wanted};
+
+/// Values by id, as a bulk function returns them.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no collection of values by id",
+    label = "not a `HashMap`",
+    note = "a function with `each` returns `HashMap<Id, Value>`, or a `Result` of one"
+)]
+pub trait Batch: Sized {
+    /// What a value is found by.
+    type Id;
+    /// One value.
+    type Item;
+
+    /// No values.
+    fn empty() -> Self;
+    /// The value of `id`.
+    fn item(&self, id: &Self::Id) -> Option<&Self::Item>;
+    /// Adds a value.
+    fn put(&mut self, id: Self::Id, item: Self::Item);
+    /// Adds the values of another.
+    fn join(&mut self, other: Self);
+}
+
+impl<K: Eq + Hash, V, H: BuildHasher + Default> Batch for HashMap<K, V, H> {
+    type Id = K;
+    type Item = V;
+
+    fn empty() -> Self {
+        Self::default()
+    }
+
+    fn item(&self, id: &K) -> Option<&V> {
+        self.get(id)
+    }
+
+    fn put(&mut self, id: K, item: V) {
+        self.insert(id, item);
+    }
+
+    fn join(&mut self, other: Self) {
+        self.extend(other);
+    }
+}
+
+/// What is stored of a bulk function's output: each of its values.
+#[derive(Clone, Copy, Debug)]
+pub struct Each<S>(S);
+
+/// The shape of a bulk function, from that of its output.
+pub fn each<S: Shape<Value: Batch>>(shape: S) -> Each<S> {
+    Each(shape)
+}
+
+impl<S: Shape<Value: Batch>> Shape for Each<S> {
+    type Output = S::Output;
+    type Value = <S::Value as Batch>::Item;
+    type Error = S::Error;
+
+    fn value<'o>(&self, _: &'o S::Output) -> Option<&'o Self::Value> {
+        None
+    }
+
+    fn error<'o>(&self, output: &'o S::Output) -> Option<&'o S::Error> {
+        self.0.error(output)
+    }
+
+    fn output(&self, _: Option<Self::Value>) -> Option<S::Output> {
+        None
+    }
+
+    fn failed(&self, error: &SharedError) -> Option<S::Output> {
+        self.0.failed(error)
+    }
+
+    fn share_error(&self, output: &S::Output) -> Option<SharedError> {
+        self.0.share_error(output)
+    }
+}
+
+/// A shape whose output is taken apart.
+pub trait Bulk: Shape {
+    /// The values.
+    type Batch: Batch<Item = Self::Value>;
+
+    /// The values in `output`.
+    fn into_batch(self, output: Self::Output) -> Option<Self::Batch>;
+    /// The output of these values.
+    fn of_batch(self, batch: Self::Batch) -> Self::Output;
+}
+
+impl<B: Batch> Bulk for Each<Whole<B>> {
+    type Batch = B;
+
+    fn into_batch(self, output: B) -> Option<B> {
+        Some(output)
+    }
+
+    fn of_batch(self, batch: B) -> B {
+        batch
+    }
+}
+
+impl<B: Batch, E, C: Sharing<E>> Bulk for Each<Okay<B, E, C>> {
+    type Batch = B;
+
+    fn into_batch(self, output: Result<B, E>) -> Option<B> {
+        output.ok()
+    }
+
+    fn of_batch(self, batch: B) -> Result<B, E> {
+        Ok(batch)
+    }
+}
+
+/// A bulk call: its options are set, then [`load`](Self::load) answers it.
+pub struct EachCall<'f, S: Shape, I> {
+    /// Nothing, if the call bypasses the cache.
+    cache: Option<Cache>,
+    site: &'static Site,
+    shape: S,
+    typed: Typed,
+    keep: Keep<'f, S::Value>,
+    /// Whether to run the body even if there are values.
+    anew: bool,
+    ids: &'f [I],
+    /// For each id, the place of its key among the parts; nothing where there is no usable key.
+    places: Vec<Option<usize>>,
+    /// One for each different key.
+    parts: Vec<Part>,
+}
+
+/// What the call is about, for one key.
+struct Part {
+    key: Key,
+    tags: Vec<Tag>,
+    /// The first id that has it.
+    first: usize,
+}
+
+/// Looks each of `ids` up.
+pub fn lookup_each<'f, C, S, W, I>(
+    site: &'static Site,
+    cache: &C,
+    shape: S,
+    _wire: W,
+    ids: &'f [I],
+    key: impl Fn(&I, &mut KeyWriter),
+) -> EachCall<'f, S, I>
+where
+    C: AsCache + ?Sized,
+    S: Shape,
+    W: Wire<S::Value>,
+{
+    cache.with(|cache| {
+        let mut call = EachCall::past(site, shape, W::TYPED, ids);
+        if !cache.is_enabled() {
+            return call;
+        }
+        call.cache = Some(cache.clone());
+        let mut known = HashMap::<Key, usize, BuildHasherDefault<Identity>>::default();
+        for (at, id) in ids.iter().enumerate() {
+            let mut writer = KeyWriter::new();
+            key(id, &mut writer);
+            let place = writer.is_usable().then(|| {
+                let key = KeyRef::new(&writer).to_key();
+                *known.entry(key.clone()).or_insert_with(|| {
+                    call.parts.push(Part { key, tags: Vec::new(), first: at });
+                    call.parts.len() - 1
+                })
+            });
+            call.places.push(place);
+        }
+        call
+    })
+}
+
+/// A bulk call that goes past the cache.
+pub fn bypass_each<'f, C, S, W, I>(
+    site: &'static Site,
+    _cache: &C,
+    shape: S,
+    _wire: W,
+    ids: &'f [I],
+) -> EachCall<'f, S, I>
+where
+    C: AsCache + ?Sized,
+    S: Shape,
+    W: Wire<S::Value>,
+{
+    EachCall::past(site, shape, W::TYPED, ids)
+}
+
+/// A bulk call that runs its body for all ids and stores the result, whatever is cached.
+pub fn refresh_each<'f, C, S, W, I>(
+    site: &'static Site,
+    cache: &C,
+    shape: S,
+    wire: W,
+    ids: &'f [I],
+    key: impl Fn(&I, &mut KeyWriter),
+) -> EachCall<'f, S, I>
+where
+    C: AsCache + ?Sized,
+    S: Shape,
+    W: Wire<S::Value>,
+{
+    EachCall { anew: true, ..lookup_each(site, cache, shape, wire, ids, key) }
+}
+
+impl<'f, S: Shape, I> EachCall<'f, S, I> {
+    fn past(site: &'static Site, shape: S, typed: Typed, ids: &'f [I]) -> Self {
+        let keep = Keep::of(site);
+        Self {
+            cache: None,
+            site,
+            shape,
+            typed,
+            keep,
+            anew: false,
+            ids,
+            places: Vec::new(),
+            parts: Vec::new(),
+        }
+    }
+
+    /// With this time to live.
+    #[must_use]
+    pub fn ttl(mut self, ttl: Duration) -> Self {
+        self.keep.set_ttl(ttl);
+        self
+    }
+
+    /// With a time to live that the value decides.
+    #[must_use]
+    pub fn ttl_from(mut self, ttl: impl Fn(&S::Value) -> Duration + Send + Sync + 'f) -> Self {
+        self.keep.set_ttl_from(ttl);
+        self
+    }
+
+    /// With this time to live of what is remembered not to be there.
+    #[must_use]
+    pub fn none_ttl(mut self, ttl: Duration) -> Self {
+        self.keep.set_none_ttl(ttl);
+        self
+    }
+
+    /// Without storing values for which `unless` is true.
+    #[must_use]
+    pub fn unless(mut self, unless: impl Fn(&S::Value) -> bool + Send + Sync + 'f) -> Self {
+        self.keep.set_unless(unless);
+        self
+    }
+
+    /// With a tag of each value.
+    #[must_use]
+    pub fn tag(mut self, tag: impl Fn(&I, &mut KeyWriter)) -> Self {
+        for part in &mut self.parts {
+            part.tags.push(Tag::build(|writer| tag(&self.ids[part.first], writer)));
+        }
+        self
+    }
+}
+
+/// How far a bulk call has come.
+struct Progress<B> {
+    /// What bodies returned.
+    made: B,
+    /// For each part, the entry that answers it.
+    found: Vec<Option<Arc<Entry>>>,
+    /// For each part, how often waiting for another's load was in vain.
+    tries: Vec<u32>,
+    /// Parts that nobody has been asked for yet.
+    open: Vec<usize>,
+    /// Parts that this caller loads for everybody …
+    leads: Vec<(usize, Seat)>,
+    /// … and for itself only.
+    alone: Vec<usize>,
+    /// Parts that others load.
+    waits: VecDeque<(usize, Seat)>,
+}
+
+impl<S, I> EachCall<'_, S, I>
+where
+    S: Bulk<Value: Clone + Send + Sync + 'static>,
+    I: Clone + Into<<S::Batch as Batch>::Id>,
+{
+    /// Answers the call: with what is cached, what others load, and what `body` returns for the rest.
+    pub fn load<B, F>(self, body: B) -> Pin<Box<impl Future<Output = S::Output>>>
+    where
+        B: Fn(Vec<I>) -> F,
+        F: Future<Output = S::Output>,
+    {
+        Box::pin(self.answer(body))
+    }
+
+    async fn answer<B, F>(self, body: B) -> S::Output
+    where
+        B: Fn(Vec<I>) -> F,
+        F: Future<Output = S::Output>,
+    {
+        let Some(cache) = &self.cache else { return body(self.ids.to_vec()).await };
+        let inner = cache.inner();
+        let mut progress = Progress {
+            made: S::Batch::empty(),
+            found: self.parts.iter().map(|part| self.local(inner, part)).collect(),
+            tries: vec![0; self.parts.len()],
+            open: Vec::new(),
+            leads: Vec::new(),
+            alone: Vec::new(),
+            waits: VecDeque::new(),
+        };
+        progress.open = (0..self.parts.len()).filter(|&at| progress.found[at].is_none()).collect();
+        inner.counters.local_hits.add((self.parts.len() - progress.open.len()) as u64);
+        let mut keyless = self.places.iter().any(Option::is_none);
+        loop {
+            self.board(inner, &mut progress);
+            let claims = self.fetch(inner, &mut progress).await;
+            if keyless || !progress.alone.is_empty() || !claims.is_empty() {
+                if let Some(failed) = self.make(cache, &body, &mut progress, claims, keyless).await {
+                    return failed;
+                }
+                keyless = false;
+            }
+            match progress.waits.pop_front() {
+                Some((at, seat)) => {
+                    let ended = seat.wait(inner.settings.load_limit).await;
+                    if let Some(failed) = self.waited(inner, &mut progress, at, ended) {
+                        return failed;
+                    }
+                }
+                None if progress.open.is_empty()
+                    && progress.leads.is_empty()
+                    && progress.alone.is_empty() =>
+                {
+                    break;
+                }
+                None => {}
+            }
+        }
+        self.gathered(progress)
+    }
+
+    fn wanted<'t>(&self, part: &'t Part) -> Wanted<'t> {
+        Wanted::of(self.site, self.typed, &part.tags)
+    }
+
+    /// What this process has.
+    fn local(&self, cache: &Inner, part: &Part) -> Option<Arc<Entry>> {
+        let wanted = self.wanted(part);
+        let look = || cache.peek(part.key.borrow(), |entry| wanted.accepts(entry).then(|| Arc::clone(entry)));
+        let entry = if self.anew { None } else { look() }?;
+        context::inherit(cache.id(), entry.stamp().tags());
+        Some(entry)
+    }
+
+    /// Comes aboard the flight of every open part.
+    fn board(&self, cache: &Inner, progress: &mut Progress<S::Batch>) {
+        let purpose = if self.anew { Purpose::Anew } else { Purpose::Load };
+        for at in std::mem::take(&mut progress.open) {
+            let part = &self.parts[at];
+            if progress.tries[at] >= MAX_WAITS || context::is_loading(cache.id(), &part.key) {
+                progress.alone.push(at);
+                continue;
+            }
+            let joinable = cache.settings.joinable();
+            match cache.flights.board(&part.key, &part.tags, &cache.scopes, joinable, purpose) {
+                Boarding::Wait(seat) => {
+                    cache.counters.joins.increment();
+                    progress.waits.push_back((at, seat));
+                }
+                Boarding::Lead(seat) => match self.local(cache, part) {
+                    // Another flight has landed between this caller's look and its boarding.
+                    Some(entry) => {
+                        cache.counters.local_hits.increment();
+                        seat.land(|| (), || Outcome::Value(Arc::clone(&entry)));
+                        progress.found[at] = Some(entry);
+                    }
+                    None => progress.leads.push((at, seat)),
+                },
+            }
+        }
+    }
+
+    /// What the remote store has of the parts that this caller leads. The rest it has to load.
+    async fn fetch(&self, cache: &Inner, progress: &mut Progress<S::Batch>) -> Vec<(usize, Lead)> {
+        let leads = std::mem::take(&mut progress.leads);
+        let asked = leads.iter().map(|(at, seat)| {
+            let (part, as_of) =
+                (&self.parts[*at], AsOf { stamp: Arc::clone(seat.stamp()), began: seat.began() });
+            async move {
+                let lease = Some(cache.lease());
+                cache.fetch(&part.key, self.wanted(part), &as_of, lease, self.anew).await
+            }
+        });
+        let mut open = Vec::new();
+        let answers = all(asked.collect()).await;
+        for ((at, seat), answer) in leads.into_iter().zip(answers) {
+            let claimed: Option<Claimed> = match answer {
+                Ok(Found::Value(entry, ..)) => {
+                    cache.counters.remote_hits.increment();
+                    context::inherit(cache.id(), entry.stamp().tags());
+                    seat.land(
+                        || cache.keep(&self.parts[at].key, &entry),
+                        || Outcome::Value(Arc::clone(&entry)),
+                    );
+                    progress.found[at] = Some(entry);
+                    continue;
+                }
+                Ok(Found::Nothing(claimed)) => Some(claimed),
+                Ok(Found::Stale(..) | Found::Unavailable) | Err(_) => None,
+            };
+            cache.counters.misses.increment();
+            open.push((at, Lead { seat, claimed }));
+        }
+        open
+    }
+
+    /// Runs the body for what is to be loaded, and stores what it makes; its output, if it failed.
+    async fn make<B, F>(
+        &self,
+        cache: &Cache,
+        body: &B,
+        progress: &mut Progress<S::Batch>,
+        leads: Vec<(usize, Lead)>,
+        keyless: bool,
+    ) -> Option<S::Output>
+    where
+        B: Fn(Vec<I>) -> F,
+        F: Future<Output = S::Output>,
+    {
+        let inner = cache.inner();
+        let alone = std::mem::take(&mut progress.alone);
+        let mut wants = vec![false; self.parts.len()];
+        leads.iter().map(|(at, _)| *at).chain(alone).for_each(|at| wants[at] = true);
+        let asked = self.ids.iter().zip(&self.places);
+        let asked: Vec<I> = asked
+            .filter(|(_, place)| place.map_or(keyless, |at| wants[at]))
+            .map(|(id, _)| id.clone())
+            .collect();
+        let keys: Vec<Key> = leads.iter().map(|(at, _)| self.parts[*at].key.clone()).collect();
+        let loading = Loading::of(cache.downgrade(), body(asked));
+        let ((output, load_time), met) = Context::run(inner.id(), keys, loading).await;
+        let failed = !self.shape.succeeded(&output);
+        if failed {
+            inner.counters.load_errors.increment();
+            for (_, Lead { seat, .. }) in leads {
+                match self.shape.share_error(&output) {
+                    Some(error) => seat.land(|| (), || Outcome::Error(error)),
+                    None => seat.fail(),
+                }
+            }
+            return Some(output);
+        }
+        context::inherit(inner.id(), &met);
+        let made = self.shape.into_batch(output)?;
+        let mut publications = Vec::new();
+        for (at, lead) in leads {
+            let part = &self.parts[at];
+            context::inherit(inner.id(), &part.tags);
+            let value = made.item(&self.ids[part.first].clone().into());
+            let life = self.keep.decide(value, &inner.settings);
+            let made = Made { value, life, load_time, met: &met };
+            let landed = made.land(inner, &part.key, self.wanted(part), lead);
+            if let Landed::Kept(publication) = landed {
+                inner.background.succeeded(&part.key);
+                publications.push((part, publication));
+            }
+        }
+        progress.made.join(made);
+        let template = self.site.key_template();
+        let published =
+            publications.into_iter().map(|(part, publication): (&Part, Publication)| async move {
+                publication.publish(inner, &part.key, self.wanted(part), template).await;
+            });
+        all(published.collect()).await;
+        None
+    }
+
+    /// Notes how another's load has ended; the output, if it failed and that is to be told.
+    fn waited(
+        &self,
+        cache: &Inner,
+        progress: &mut Progress<S::Batch>,
+        at: usize,
+        ended: Waited,
+    ) -> Option<S::Output> {
+        let part = &self.parts[at];
+        match ended {
+            Waited::Landed(Outcome::Value(entry)) if self.wanted(part).accepts(&entry) => {
+                context::inherit(cache.id(), entry.stamp().tags());
+                progress.found[at] = Some(entry);
+            }
+            Waited::Landed(Outcome::Error(error)) => match self.shape.failed(&error) {
+                Some(output) => return Some(output),
+                None => progress.alone.push(at),
+            },
+            Waited::Landed(Outcome::Stale(_)) => {
+                progress.tries[at] += 1;
+                progress.open.push(at);
+            }
+            Waited::Landed(_) => progress.alone.push(at),
+            Waited::Lead(seat)
+                if cache.scopes.is_current(seat.stamp(), part.key.borrow())
+                    && (seat.stamp().carries(&part.tags) || is_planted(Fault::LeadUntagged)) =>
+            {
+                progress.leads.push((at, seat));
+            }
+            Waited::Lead(_) | Waited::Overtaken | Waited::TimedOut => {
+                progress.tries[at] += 1;
+                progress.open.push(at);
+            }
+        }
+        None
+    }
+
+    /// Puts what was found to what was made.
+    fn gathered(&self, progress: Progress<S::Batch>) -> S::Output {
+        let Progress { mut made, found, .. } = progress;
+        for (id, place) in self.ids.iter().zip(&self.places) {
+            let entry = place.and_then(|at| found[at].as_ref());
+            if let Some(value) = entry.and_then(|entry| entry.value::<S::Value>()) {
+                made.put(id.clone().into(), value.clone());
+            }
+        }
+        self.shape.of_batch(made)
+    }
+}
+
+/// Runs futures at the same time: their outputs, in their order.
+async fn all<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
+    let mut running: Vec<_> = futures.into_iter().map(|future| (Box::pin(future), None)).collect();
+    poll_fn(|context| {
+        let mut pending = false;
+        for (future, output) in &mut running {
+            if output.is_none() {
+                match future.as_mut().poll(context) {
+                    Poll::Ready(ready) => *output = Some(ready),
+                    Poll::Pending => pending = true,
+                }
+            }
+        }
+        if pending { Poll::Pending } else { Poll::Ready(()) }
+    })
+    .await;
+    running.into_iter().filter_map(|(_, output)| output).collect()
+}
+
+impl<S: Shape, I> fmt::Debug for EachCall<'_, S, I> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EachCall")
+            .field("template", &self.site.key_template())
+            .field("ids", &self.ids.len())
+            .finish_non_exhaustive()
+    }
+}
