@@ -5,19 +5,18 @@
 //! a refresh is in `reload`.
 
 mod each;
+mod load;
 mod reload;
 
 use std::fmt;
 use std::pin::Pin;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cache::{Cache, Inner};
-use crate::clock::{self, Moment};
 use crate::codec::{Typed, Wire};
-use crate::context::{self, Context};
-use crate::entry::{Absent, Entry, Life};
-use crate::error::Result;
+use crate::context;
+use crate::entry::{Absent, Entry};
 use crate::flight::{Boarding, Outcome, Purpose, Seat, Waited};
 use crate::global::AsCache;
 use crate::key::{Key, KeyRef, KeyWriter};
@@ -28,7 +27,8 @@ use crate::site::Site;
 use crate::tag::Tag;
 use crate::tiers::{AsOf, Claimed, Found, Wanted};
 
-pub use each::{Each, EachCall, bypass_each, each, lookup_each, refresh_each};
+pub use each::{EachCall, bypass_each, lookup_each, refresh_each};
+use load::{Landed, Made, loaded};
 use reload::{Due, Source};
 pub use reload::{lookup_stale, owned};
 
@@ -351,95 +351,6 @@ impl<'f, S: Shape> Miss<'f, S> {
     }
 }
 
-/// What a load that succeeded has made of one key.
-struct Made<'m, V> {
-    /// Nothing: a `None`.
-    value: Option<&'m V>,
-    /// Nothing, if it is not to be stored.
-    life: Option<Life>,
-    load_time: Duration,
-    met: &'m [Tag],
-}
-
-impl<V: Clone + Send + Sync + 'static> Made<'_, V> {
-    /// Ends the flight with it, and stores it in this process if it is to be stored.
-    fn land(self, cache: &Inner, key: &Key, wanted: Wanted<'_>, lead: Lead) -> Landed {
-        let (Self { value, life, load_time, met }, Lead { seat, claimed }) = (self, lead);
-        let learned = !met.iter().all(|tag| wanted.tags.contains(tag));
-        let stamp = if is_planted(Fault::StampAfterLoad) {
-            Arc::new(cache.scopes.stamp(key, &[wanted.tags, met].concat()))
-        } else if learned {
-            Arc::new(cache.scopes.extend(seat.stamp(), met))
-        } else {
-            Arc::clone(seat.stamp())
-        };
-        let as_of = AsOf { stamp, began: seat.began() };
-        let entry = |life: Life| match value {
-            Some(value) => cache.entry(value.clone(), wanted.typed, &as_of, life),
-            None => cache.entry_of_none(&as_of, life),
-        };
-        let Some(mut life) = life else {
-            seat.land(|| (), || Outcome::Value(entry(Life::default())));
-            return Landed::NotKept;
-        };
-        life.aging.load_time = load_time;
-        let kept = entry(life);
-        seat.land(|| cache.keep(key, &kept), || Outcome::Value(Arc::clone(&kept)));
-
-        let (Some(claimed), Some(bytes)) = (claimed, wanted.typed.bytes) else {
-            return Landed::Kept(Publication::default());
-        };
-        if learned {
-            // Other processes could not tell whether those tags have moved.
-            return Landed::Kept(Publication::default());
-        }
-        let payload = value.map(|value| (bytes.encode)(value, cache.settings.codec)).transpose();
-        Landed::Kept(Publication { sealed: Some(Sealed { claimed, payload, life }) })
-    }
-}
-
-/// What became of a load that has ended.
-enum Landed {
-    /// It is stored here, unless it was overtaken; this remains to be done elsewhere.
-    Kept(Publication),
-    /// It succeeded, and is not to be stored.
-    NotKept,
-    Failed,
-}
-
-/// A value on its way to the remote store, if it goes there.
-#[derive(Default)]
-struct Publication {
-    sealed: Option<Sealed>,
-}
-
-/// The right to store a value, the value as bytes (nothing: a remembered `None`), and for how long.
-struct Sealed {
-    claimed: Claimed,
-    payload: Result<Option<Vec<u8>>>,
-    life: Life,
-}
-
-impl Publication {
-    async fn publish(self, cache: &Inner, key: &Key, wanted: Wanted<'_>, template: &'static str) {
-        let Some(Sealed { claimed, payload, life }) = self.sealed else { return };
-        let published = match payload {
-            Ok(payload) => cache.publish(key, wanted, &claimed, payload.as_deref(), life).await.map(drop),
-            Err(error) => Err(error),
-        };
-        if let Err(error) = published {
-            tracing::debug!(target: "larder", template, %error, "a load was not stored remotely");
-        }
-    }
-}
-
-/// Runs `body` as the load of `key`: its output, how long it took, and the tags it met.
-async fn loaded<F: Future>(cache: &Cache, key: &Key, body: F) -> (F::Output, Duration, Vec<Tag>) {
-    let loading = Loading::of(cache.downgrade(), body);
-    let ((output, load_time), met) = Context::run(cache.inner().id(), [key.clone()], loading).await;
-    (output, load_time, met)
-}
-
 /// What a caller that looked for an answer has found.
 enum Sought<O> {
     Answer(O),
@@ -570,37 +481,6 @@ where
     match entry.value::<S::Value>() {
         Some(value) => shape.output(Some(value.clone())),
         None => entry.value::<Absent>().and_then(|_| shape.output(None)),
-    }
-}
-
-/// Counts a load from its start to its end, also when that is a panic or a drop.
-struct Loading {
-    /// Not kept alive by its loads.
-    cache: Weak<Inner>,
-    began: Moment,
-    /// How long it took, once it has ended.
-    took: Option<Duration>,
-}
-
-impl Loading {
-    async fn of<F: Future>(cache: Weak<Inner>, body: F) -> (F::Output, Duration) {
-        let mut loading = Self { cache, began: clock::now(), took: None };
-        let output = body.await;
-        let took = clock::now().since(loading.began);
-        loading.took = Some(took);
-        (output, took)
-    }
-}
-
-impl Drop for Loading {
-    fn drop(&mut self) {
-        let Some(cache) = self.cache.upgrade() else { return };
-        let counters = &cache.counters;
-        counters.loads.increment();
-        match self.took {
-            Some(took) => counters.load_nanos.add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX)),
-            None => counters.load_errors.increment(),
-        }
     }
 }
 

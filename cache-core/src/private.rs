@@ -3,8 +3,8 @@
 pub use inventory::submit as inventory_submit;
 
 pub use crate::call::{
-    Each, EachCall, Lookup, Miss, bypass, bypass_each, each, lookup, lookup_each, lookup_stale, owned,
-    refresh, refresh_each,
+    EachCall, Lookup, Miss, bypass, bypass_each, lookup, lookup_each, lookup_stale, owned, refresh,
+    refresh_each,
 };
 pub use crate::checked::{caching, duration, storing, strict};
 pub use crate::codec::{Local, Serde, Wire};
@@ -14,7 +14,7 @@ pub use crate::invalidate::{Invalidation, invalidation};
 pub use crate::key::{Key, KeyArgument, KeyPart, KeyWriter, part, write_hash, write_lower};
 pub use crate::pattern::{Any, Every, Given, Pattern, PatternArgument, PatternPart};
 pub use crate::put::{CachePut, put};
-pub use crate::shape::{Probe, Shape, value_type_name};
+pub use crate::shape::{Batch, Bulk, Each, Probe, Shape, each, value_type_name};
 pub use crate::site::{Mutation, Registered, Site, location};
 pub use crate::submit;
 

@@ -4,11 +4,15 @@
 //! only `Ok(Some)`. [`Probe`] picks the shape: its `shape()` methods sit at different depths of references,
 //! and the deepest whose bounds hold wins.
 
+mod each;
+
 use std::any::Any;
 use std::convert::Infallible;
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
+
+pub use each::{Batch, Bulk, Each, each};
 
 /// An error that several callers of one load receive.
 pub(crate) type SharedError = Arc<dyn Any + Send + Sync>;

@@ -8,13 +8,14 @@
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::future::poll_fn;
-use std::hash::{BuildHasher, BuildHasherDefault, Hash};
+use std::hash::BuildHasherDefault;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use super::{Landed, Lead, Loading, MAX_WAITS, Made, Publication};
+use super::load::{Landed, Loading, Made, Publication};
+use super::{Lead, MAX_WAITS};
 use crate::cache::{Cache, Inner};
 use crate::codec::{Typed, Wire};
 use crate::context::{self, Context};
@@ -25,123 +26,10 @@ use crate::key::{Key, KeyRef, KeyWriter};
 use crate::policy::Keep;
 use crate::sabotage::{Fault, is_planted};
 use crate::scope::Identity;
-use crate::shape::{Okay, Shape, SharedError, Sharing, Whole};
+use crate::shape::{Batch, Bulk, Shape};
 use crate::site::Site;
 use crate::tag::Tag;
 use crate::tiers::{AsOf, Claimed, Found, Wanted};
-
-/// Values by id, as a bulk function returns them.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` is no collection of values by id",
-    label = "not a `HashMap`",
-    note = "a function with `each` returns `HashMap<Id, Value>`, or a `Result` of one"
-)]
-pub trait Batch: Sized {
-    /// What a value is found by.
-    type Id;
-    /// One value.
-    type Item;
-
-    /// No values.
-    fn empty() -> Self;
-    /// The value of `id`.
-    fn item(&self, id: &Self::Id) -> Option<&Self::Item>;
-    /// Adds a value.
-    fn put(&mut self, id: Self::Id, item: Self::Item);
-    /// Adds the values of another.
-    fn join(&mut self, other: Self);
-}
-
-impl<K: Eq + Hash, V, H: BuildHasher + Default> Batch for HashMap<K, V, H> {
-    type Id = K;
-    type Item = V;
-
-    fn empty() -> Self {
-        Self::default()
-    }
-
-    fn item(&self, id: &K) -> Option<&V> {
-        self.get(id)
-    }
-
-    fn put(&mut self, id: K, item: V) {
-        self.insert(id, item);
-    }
-
-    fn join(&mut self, other: Self) {
-        self.extend(other);
-    }
-}
-
-/// What is stored of a bulk function's output: each of its values.
-#[derive(Clone, Copy, Debug)]
-pub struct Each<S>(S);
-
-/// The shape of a bulk function, from that of its output.
-pub fn each<S: Shape<Value: Batch>>(shape: S) -> Each<S> {
-    Each(shape)
-}
-
-impl<S: Shape<Value: Batch>> Shape for Each<S> {
-    type Output = S::Output;
-    type Value = <S::Value as Batch>::Item;
-    type Error = S::Error;
-
-    fn value<'o>(&self, _: &'o S::Output) -> Option<&'o Self::Value> {
-        None
-    }
-
-    fn error<'o>(&self, output: &'o S::Output) -> Option<&'o S::Error> {
-        self.0.error(output)
-    }
-
-    fn output(&self, _: Option<Self::Value>) -> Option<S::Output> {
-        None
-    }
-
-    fn failed(&self, error: &SharedError) -> Option<S::Output> {
-        self.0.failed(error)
-    }
-
-    fn share_error(&self, output: &S::Output) -> Option<SharedError> {
-        self.0.share_error(output)
-    }
-}
-
-/// A shape whose output is taken apart.
-pub trait Bulk: Shape {
-    /// The values.
-    type Batch: Batch<Item = Self::Value>;
-
-    /// The values in `output`.
-    fn into_batch(self, output: Self::Output) -> Option<Self::Batch>;
-    /// The output of these values.
-    fn of_batch(self, batch: Self::Batch) -> Self::Output;
-}
-
-impl<B: Batch> Bulk for Each<Whole<B>> {
-    type Batch = B;
-
-    fn into_batch(self, output: B) -> Option<B> {
-        Some(output)
-    }
-
-    fn of_batch(self, batch: B) -> B {
-        batch
-    }
-}
-
-impl<B: Batch, E, C: Sharing<E>> Bulk for Each<Okay<B, E, C>> {
-    type Batch = B;
-
-    fn into_batch(self, output: Result<B, E>) -> Option<B> {
-        output.ok()
-    }
-
-    fn of_batch(self, batch: B) -> Result<B, E> {
-        Ok(batch)
-    }
-}
 
 /// A bulk call: its options are set, then [`load`](Self::load) answers it.
 pub struct EachCall<'f, S: Shape, I> {

@@ -13,7 +13,8 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tracing::Instrument as _;
 
-use super::{Landed, Lead, Loading, Lookup, Miss, Sought, Step, Target, output_of, seek};
+use super::load::{Landed, Loading};
+use super::{Lead, Lookup, Miss, Sought, Step, Target, output_of, seek};
 use crate::cache::{Cache, Inner};
 use crate::clock;
 use crate::codec::Wire;
