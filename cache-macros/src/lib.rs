@@ -17,11 +17,22 @@ use proc_macro::TokenStream;
 
 /// Caches what an async function returns.
 ///
-/// ```ignore
+/// ```
+/// use larder::cached;
+/// # use serde::{Deserialize, Serialize};
+/// # #[derive(Debug)] struct DbError;
+/// # mod db { pub async fn load(id: u64) -> Result<super::User, super::DbError> { Ok(super::User { id }) } }
+///
+/// #[derive(Clone, Serialize, Deserialize)]
+/// struct User {
+///     id: u64,
+/// }
+///
 /// #[cached(ttl = 300, key = "user:<id>")]
 /// async fn get_user(id: u64) -> Result<User, DbError> {
 ///     db::load(id).await
 /// }
+/// # fn main() {}
 /// ```
 ///
 /// What is stored is decided by the return type, through aliases too: `T` whole, of `Result<T, E>` only `Ok`, of
@@ -31,7 +42,8 @@ use proc_macro::TokenStream;
 ///
 /// The function may be free, a method (`&self`, `self: Arc<Self>`), associated, generic, a trait's or under
 /// `#[async_trait]`. Attributes, visibility and documentation stay, and the body is there once, with nothing else in
-/// its scope.
+/// its scope. Of two attributes the lower one sees each call and the upper one each load: `#[instrument]` below
+/// `#[cached]` opens a span for hits too, above it for loads alone.
 ///
 /// # Templates
 ///
@@ -50,6 +62,31 @@ use proc_macro::TokenStream;
 /// - Between two placeholders stands a `:` or a brace, which values never write: different arguments, different keys.
 /// - Without `key`, the key is the function's path and every argument that is not skipped.
 ///
+/// ```
+/// use larder::cached;
+/// # use std::collections::HashMap;
+/// # struct Page { number: u32, size: u32 }
+///
+/// #[cached(key = "posts:<page.number>:<page.size>:<range.0>:<range.1>")]
+/// async fn posts(page: &Page, range: (u32, u32)) -> Vec<String> {
+///     vec![]
+/// }
+///
+/// #[cached(key = "search:<tenant:lower>:<filter:hash>")]
+/// async fn search(tenant: &str, filter: &HashMap<String, f64>) -> Vec<String> {
+///     vec![]
+/// }
+///
+/// // Braces are literal; around a placeholder they are a hash tag of Redis Cluster.
+/// #[cached(key = "{<id>}:history:<N>")]
+/// async fn history<const N: usize>(id: u64) -> Vec<u64> {
+///     vec![id; N]
+/// }
+///
+/// assert_eq!(search::key("ACME", &HashMap::new()).as_str().split(':').nth(1), Some("acme"));
+/// assert_eq!(history::key::<3>(7).as_str(), "{7}:history:3");
+/// ```
+///
 /// # Options
 ///
 /// | option | form | meaning |
@@ -66,7 +103,7 @@ use proc_macro::TokenStream;
 /// | `skip` | `skip(db, self)` | arguments that do not change the answer |
 /// | `when` | an expression over the arguments | false: this call goes past the cache |
 /// | `unless` | <code>&#124;value&#124; bool</code> | true: the value is returned and not stored |
-/// | `lock` | flag, or a duration | across processes too, one caller computes and the others wait for it, so long at most |
+/// | `lock` | flag, or a duration | not in this version yet: across processes too, one caller computes and the others wait |
 /// | `local` | flag | the value never leaves the process and needs no serde |
 /// | `cache` | a `Cache`, a `Named`, `self.cache` | which cache; absent: the global one |
 /// | `version` | an integer | raise it when the meaning of the value changes: older entries are misses |
@@ -74,20 +111,201 @@ use proc_macro::TokenStream;
 /// | `companion` | `none`, `method`, or a name | see below |
 /// | `crate` | a path | where `larder` is, if not at `::larder` |
 ///
+/// ## How long: `ttl`, `none_ttl`
+///
+/// ```
+/// use larder::cached;
+/// use std::time::Duration;
+/// # #[derive(Clone, serde::Serialize, serde::Deserialize)]
+/// # struct Token { expires_in: u64 }
+///
+/// const HOUR: Duration = Duration::from_secs(3600);
+///
+/// #[cached(key = "country:<code>", ttl = HOUR, none_ttl = "30s")]
+/// async fn country(code: &str) -> Option<String> {
+///     (code == "nz").then(|| "New Zealand".to_owned())
+/// }
+///
+/// // The value says for how long it is good.
+/// #[cached(key = "token:<user>", ttl = |token| Duration::from_secs(token.expires_in))]
+/// async fn token(user: u64) -> Result<Token, std::io::Error> {
+///     Ok(Token { expires_in: 60 })
+/// }
+/// ```
+///
+/// ## Which calls, which values: `skip`, `when`, `unless`
+///
+/// ```
+/// use larder::cached;
+/// # struct Pool;
+///
+/// // What only the key or a condition reads is not unused.
+/// #[cached(key = "report:<team>", skip(pool, fresh), when = !fresh, unless = |report| report.is_empty())]
+/// async fn report(pool: &Pool, team: u64, fresh: bool) -> String {
+///     # let _ = pool;
+///     String::new()
+/// }
+/// ```
+///
+/// ## What else names an entry: `tags`
+///
+/// ```
+/// use larder::{cache_invalidate, cached};
+///
+/// #[cached(key = "member:<id>", tags = ["team:<team>", "members"], skip(team))]
+/// async fn member(id: u64, team: u64) -> String {
+///     let city = format!("city {id}");
+///     // Known only from the result.
+///     larder::tag(format!("city:{city}"));
+///     city
+/// }
+///
+/// #[cache_invalidate(tags = ["team:<team>"])]
+/// async fn rename_team(team: u64) {}
+/// ```
+///
+/// ## Where and how it is kept: `cache`, `local`, `version`, `shared`
+///
+/// ```
+/// use larder::{Cache, Named, cached};
+/// use std::sync::Arc;
+///
+/// static SESSIONS: Named = Named::new("sessions");
+///
+/// #[cached(key = "session:<id>", cache = SESSIONS, version = 2)]
+/// async fn session(id: &str) -> String {
+///     id.to_owned()
+/// }
+///
+/// struct Users {
+///     cache: Cache,
+/// }
+///
+/// impl Users {
+///     // Not to be serialised, and a hit clones a pointer.
+///     #[cached(key = "parser:<id>", cache = self.cache, skip(self), local)]
+///     async fn parser(&self, id: u64) -> Arc<dyn Fn(&str) -> bool + Send + Sync> {
+///         Arc::new(move |text| text.len() as u64 > id)
+///     }
+/// }
+///
+/// #[cached(key = "account:<id>")]
+/// async fn account(id: u64) -> String {
+///     id.to_string()
+/// }
+///
+/// // The same entries, from another source.
+/// #[cached(key = "account:<id>", shared)]
+/// async fn account_from_replica(id: u64) -> String {
+///     id.to_string()
+/// }
+/// ```
+///
+/// ## Old values: `stale`, `stale_if`, `timeout`, `early`
+///
+/// ```ignore
+/// #[cached(key = "rates:<day>", ttl = 60, stale = "10m", stale_if = |error| error.is_temporary(), timeout = "50ms")]
+/// async fn rates(day: u32) -> Result<Rates, HttpError> {
+///     fetch(day).await
+/// }
+///
+/// #[cached(key = "front-page", ttl = "5m", early = true)]
+/// async fn front_page() -> Page {
+///     render().await
+/// }
+/// ```
+///
+/// ## Many at once: `each`
+///
+/// ```ignore
+/// #[cached(key = "user:<id>", each(id in ids), ttl = 300)]
+/// async fn users(ids: &[u64]) -> HashMap<u64, User> {
+///     db::load_all(ids).await
+/// }
+/// ```
+///
 /// # Companions
 ///
 /// `get_user` is also a type, which `use` brings along:
 ///
-/// ```ignore
-/// get_user::key(42)              // the Key, from the keyed arguments in their order, by value or by reference
-/// get_user::pattern(Any)         // the Pattern, where any argument may be `Any`
-/// get_user::uncached(42).await   // the body, without the cache
-/// get_user::refresh(42).await    // runs the body, stores, returns
+/// ```
+/// use larder::{Any, cached};
+///
+/// #[cached(key = "profile:<id>", ttl = 300)]
+/// async fn profile(id: u64) -> String {
+///     id.to_string()
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// // From the keyed arguments in their order, by value or by reference.
+/// assert_eq!(profile::key(42).as_str(), "profile:42");
+/// // Any argument may be `Any`.
+/// assert_eq!(profile::pattern(Any).as_str(), "profile:*");
+/// // The body, without the cache.
+/// assert_eq!(profile::uncached(42).await, "42");
+/// // Runs the body, stores, returns.
+/// assert_eq!(profile::refresh(42).await, "42");
+/// # }
 /// ```
 ///
 /// Beside a method `load` there are `load_key`, `load_pattern`, `load_uncached` and `load_refresh`, with the same
 /// receiver. A trait's method has none. `companion = none` writes none, `companion = name` another name, and
-/// `companion = method` says that a function stands in an `impl`, where a macro hides it.
+/// `companion = method` says that a function without `self` stands in an `impl`, where the attribute cannot see it: in code
+/// that a macro made, and in examples such as these.
+///
+/// ```
+/// use larder::cached;
+/// use larder as vendored;
+///
+/// struct Repo {
+///     tenant: u64,
+/// }
+///
+/// impl Repo {
+///     #[cached(key = "repo:<self.tenant>:<id>")]
+///     async fn load(&self, id: u64) -> u64 {
+///         id
+///     }
+/// }
+///
+/// assert_eq!(Repo { tenant: 1 }.load_key(2).as_str(), "repo:1:2");
+///
+/// // There is a type `tree` already.
+/// # #[allow(non_camel_case_types)]
+/// struct tree {}
+///
+/// #[cached(key = "tree:<id>", companion = cached_tree, crate = vendored)]
+/// async fn tree(id: u64) -> u64 {
+///     id
+/// }
+///
+/// assert_eq!(cached_tree::key(1).as_str(), "tree:1");
+/// ```
+///
+/// # Traits
+///
+/// ```
+/// use async_trait::async_trait;
+/// use larder::cached;
+///
+/// #[async_trait]
+/// trait Store {
+///     async fn load(&self, id: u64) -> Result<String, std::io::Error>;
+/// }
+///
+/// struct Disk {
+///     root: String,
+/// }
+///
+/// #[async_trait]
+/// impl Store for Disk {
+///     #[cached(key = "disk:<self.root>:<id>", ttl = 60)]
+///     async fn load(&self, id: u64) -> Result<String, std::io::Error> {
+///         Ok(format!("{}/{id}", self.root))
+///     }
+/// }
+/// ```
 #[proc_macro_attribute]
 pub fn cached(args: TokenStream, item: TokenStream) -> TokenStream {
     expand::cached::attribute(args.into(), item.into()).into()
@@ -95,12 +313,31 @@ pub fn cached(args: TokenStream, item: TokenStream) -> TokenStream {
 
 /// Invalidates cache entries after an async function.
 ///
-/// ```ignore
-/// #[cache_invalidate("user:<id>", "user:<id>:*", tags = ["team:<result.team>"])]
-/// async fn rename(id: u64, name: &str) -> Result<User, DbError> { todo!() }
+/// ```
+/// use larder::{cache_invalidate, cached};
+/// # use std::io::Error as DbError;
+/// # #[derive(Clone, serde::Serialize, serde::Deserialize)]
+/// # struct User { id: u64, team: u64 }
 ///
-/// #[cache_invalidate(get_user(user.id), feed(user.id, _), self.load(user.id), Self::count(_))]
-/// async fn save(&self, user: &User) -> Result<(), DbError> { todo!() }
+/// #[cached(key = "user:<id>")]
+/// async fn get_user(id: u64) -> Result<User, DbError> {
+///     Ok(User { id, team: 1 })
+/// }
+///
+/// #[cached(key = "user:<id>:feed:<page>")]
+/// async fn feed(id: u64, page: u32) -> Vec<String> {
+///     vec![]
+/// }
+///
+/// #[cache_invalidate("user:<id>", "user:<id>:*", tags = ["team:<result.team>"])]
+/// async fn rename(id: u64, name: &str) -> Result<User, DbError> {
+///     Ok(User { id, team: 2 })
+/// }
+///
+/// #[cache_invalidate(get_user(user.id), feed(user.id, _))]
+/// async fn save(user: &User) -> Result<(), DbError> {
+///     Ok(())
+/// }
 /// ```
 ///
 /// # Targets
@@ -118,6 +355,31 @@ pub fn cached(args: TokenStream, item: TokenStream) -> TokenStream {
 /// The targets are invalidated whenever the body may have taken effect: on `Ok` and `Err`, on a panic, and when the
 /// future is dropped part-way. The call returns after the invalidation is acknowledged.
 ///
+/// Methods are named as they are called:
+///
+/// ```
+/// use larder::{cache_invalidate, cached};
+///
+/// struct Repo {
+///     tenant: u64,
+/// }
+///
+/// impl Repo {
+///     #[cached(key = "order:<self.tenant>:<id>")]
+///     async fn load(&self, id: u64) -> u64 {
+///         id
+///     }
+///
+///     #[cached(key = "orders:<tenant>", companion = method)]
+///     async fn count(tenant: u64) -> u64 {
+///         tenant
+///     }
+///
+///     #[cache_invalidate(self.load(id), Self::count(_))]
+///     async fn save(&mut self, id: u64) {}
+/// }
+/// ```
+///
 /// # Options
 ///
 /// | option | form | meaning |
@@ -126,10 +388,30 @@ pub fn cached(args: TokenStream, item: TokenStream) -> TokenStream {
 /// | `on_ok` | flag | only if the function succeeds |
 /// | `when` | an expression over the arguments | false: nothing is invalidated |
 /// | `strict` | flag | an invalidation that a store did not acknowledge is the function's error: `E: From<larder::Error>` |
-/// | `fence` | `30`, `"30s"` or an expression | nothing is stored from before the body on, and if the process dies, that ends with an invalidation |
-/// | `settle` | as `fence` | for so long after, loads are returned and not stored |
+/// | `fence` | `30`, `"30s"` or an expression | not in this version yet: nothing is stored from before the body on, and if the process dies, that ends with an invalidation |
+/// | `settle` | as `fence` | not in this version yet: for so long after, loads are returned and not stored |
 /// | `cache` | a `Cache`, a `Named`, `self.cache` | which cache; absent: the global one |
 /// | `crate` | a path | where `larder` is, if not at `::larder` |
+///
+/// ```
+/// use larder::{Named, cache_invalidate};
+/// use larder as vendored;
+/// # enum Error { Cache(larder::Error) }
+/// # impl From<larder::Error> for Error { fn from(error: larder::Error) -> Self { Self::Cache(error) } }
+///
+/// static SESSIONS: Named = Named::new("sessions");
+///
+/// #[cache_invalidate("session:<id>", cache = SESSIONS, on_ok, when = !keep, crate = vendored)]
+/// async fn log_out(id: &str, keep: bool) -> Result<(), std::io::Error> {
+///     Ok(())
+/// }
+///
+/// // Whoever calls this learns that a store did not hear of it.
+/// #[cache_invalidate(tags = ["permissions:<user>"], strict)]
+/// async fn revoke(user: u64) -> Result<(), Error> {
+///     Ok(())
+/// }
+/// ```
 #[proc_macro_attribute]
 pub fn cache_invalidate(args: TokenStream, item: TokenStream) -> TokenStream {
     expand::invalidate::attribute(args.into(), item.into()).into()
@@ -137,9 +419,27 @@ pub fn cache_invalidate(args: TokenStream, item: TokenStream) -> TokenStream {
 
 /// Stores what an async function returns, after every call.
 ///
-/// ```ignore
-/// #[cache_put(key = "user:<result.id>", ttl = 300)]
-/// async fn create(user: NewUser) -> Result<User, DbError> { todo!() }
+/// ```
+/// use larder::{cache_put, cached};
+/// # #[derive(Clone, serde::Serialize, serde::Deserialize)]
+/// # struct User { id: u64, name: String }
+///
+/// #[cached(key = "user:<id>", ttl = 300)]
+/// async fn get_user(id: u64) -> Option<User> {
+///     None
+/// }
+///
+/// #[cache_put(key = "user:<result.id>", ttl = 300, tags = ["users"], unless = |user| user.name.is_empty())]
+/// async fn create(name: String) -> Result<User, std::io::Error> {
+///     Ok(User { id: 1, name })
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), std::io::Error> {
+/// create("Ada".to_owned()).await?;
+/// assert_eq!(get_user(1).await.map(|user| user.name).as_deref(), Some("Ada"));
+/// # Ok(())
+/// # }
 /// ```
 ///
 /// The body always runs. `<result…>` in the key and the tags reads the value that it returned. What is stored is
@@ -147,7 +447,16 @@ pub fn cache_invalidate(args: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// # Options
 ///
-/// `key` is needed. `ttl`, `none_ttl`, `tags`, `when`, `unless`, `local`, `cache`, `version` and `crate` mean what they
+/// | option | form |
+/// |---|---|
+/// | `key` | `"user:<result.id>"`; needed |
+/// | `ttl`, `none_ttl` | `300`, `"5m"`, an expression of type `Duration`; `ttl` also <code>&#124;value&#124; expr</code> |
+/// | `tags` | `["team:<result.team>", "users"]` |
+/// | `when` | an expression over the arguments |
+/// | `unless` | <code>&#124;value&#124; bool</code> |
+/// | `local`, `version`, `cache`, `crate` | as for [`macro@cached`] |
+///
+/// `ttl`, `none_ttl`, `tags`, `when`, `unless`, `local`, `cache`, `version` and `crate` mean what they
 /// mean for [`macro@cached`].
 #[proc_macro_attribute]
 pub fn cache_put(args: TokenStream, item: TokenStream) -> TokenStream {
@@ -156,19 +465,44 @@ pub fn cache_put(args: TokenStream, item: TokenStream) -> TokenStream {
 
 /// Makes a type part of cache keys.
 ///
-/// ```ignore
-/// #[derive(KeyPart)]
-/// struct UserId(u64);                          // 42
+/// ```
+/// use larder::{KeyPart, cached};
 ///
 /// #[derive(KeyPart)]
-/// struct Page { number: u32, size: u32 }       // (1)(50)
+/// struct UserId(u64);
 ///
 /// #[derive(KeyPart)]
-/// enum Scope { All, Team(u64) }                // All, Team(7)
+/// struct Page {
+///     number: u32,
+///     size: u32,
+/// }
+///
+/// #[derive(KeyPart)]
+/// enum Scope {
+///     All,
+///     Team(u64),
+/// }
+///
+/// #[cached(key = "posts:<user>:<page>:<scope>")]
+/// async fn posts(user: UserId, page: Page, scope: Scope) -> Vec<String> {
+///     vec![]
+/// }
+///
+/// let page = Page { number: 1, size: 50 };
+/// assert_eq!(posts::key(UserId(42), &page, Scope::All).as_str(), "posts:42:(1)(50):All");
+/// assert_eq!(posts::key(UserId(42), &page, Scope::Team(7)).as_str(), "posts:42:(1)(50):Team(7)");
 /// ```
 ///
 /// A newtype writes what it holds, another struct all of its fields, an enum the name of the variant first. Fields are
-/// `KeyPart` themselves. `#[key_part(crate = path)]` says where `larder` is, if not at `::larder`.
+/// `KeyPart` themselves. `#[key_part(crate = path)]` says where `larder` is, if not at `::larder`:
+///
+/// ```
+/// use larder as vendored;
+///
+/// #[derive(vendored::KeyPart)]
+/// #[key_part(crate = vendored)]
+/// struct Pair<T>(T, T);
+/// ```
 #[proc_macro_derive(KeyPart, attributes(key_part))]
 pub fn derive_key_part(item: TokenStream) -> TokenStream {
     expand::key_part::derive(item.into()).into()
