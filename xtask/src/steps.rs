@@ -27,7 +27,11 @@ pub(crate) const ALL: &[Step] = &[
         run: house,
     },
     Step { name: "fmt", about: "rustfmt has nothing to change", run: fmt },
-    Step { name: "clippy", about: "no warning in any target with all features", run: clippy },
+    Step {
+        name: "clippy",
+        about: "no warning in any target with all features, none in a user's crate",
+        run: clippy,
+    },
     Step {
         name: "features",
         about: "each feature alone, none, and all together build without a warning",
@@ -71,6 +75,9 @@ pub(crate) const ALL: &[Step] = &[
 /// External crates a user builds with the default features, at most.
 const BUDGET: usize = 40;
 
+/// The crate that stands for a user's, outside of the workspace.
+const USER: &str = "tests/contract/Cargo.toml";
+
 /// The features that choose a store; without one of them the facade says so instead of building.
 const BACKENDS: [&str; 2] = ["memory", "redis"];
 
@@ -108,6 +115,11 @@ fn clippy(workspace: &Workspace) -> Outcome {
     const ARGUMENTS: [&str; 7] =
         ["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"];
     check(workspace.cargo(&ARGUMENTS))?;
+    // What the attributes write into a user's crate, under the strictest lints: `tests/contract/tests/lints.rs`.
+    let mut user =
+        workspace.cargo(&["clippy", "--manifest-path", USER, "--all-targets", "--", "-D", "warnings"]);
+    user.env("CARGO_TARGET_DIR", workspace.target());
+    check(user)?;
     Ok(Done::passed(""))
 }
 
@@ -237,7 +249,6 @@ fn doctest(workspace: &Workspace) -> Outcome {
 }
 
 fn contract(workspace: &Workspace) -> Outcome {
-    const USER: &str = "tests/contract/Cargo.toml";
     let target = workspace.target();
     let nobody = format!("redis://127.0.0.1:{}", redis::free_port()?);
     let mut output = String::new();

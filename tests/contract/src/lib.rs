@@ -1,6 +1,7 @@
 //! The shortest program: the user's card as it is written, with a database that counts.
 
 pub mod db;
+pub mod strict;
 
 use db::DbError;
 use larder::{cached, cache_invalidate};
