@@ -11,7 +11,7 @@ mod site;
 
 use std::collections::BTreeSet;
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::visit_mut::{self, VisitMut};
@@ -20,7 +20,7 @@ use syn::{Expr, ExprClosure, Pat, PatIdent, Path, Signature, Token, Type};
 use crate::args::Time;
 use crate::check::{Part, Root, Value, values};
 use crate::diagnose::Problems;
-use crate::function::{Color, Function, contains_impl_trait};
+use crate::function::{Color, Function, contains_impl_trait, mentions};
 use crate::template::Format;
 
 /// The errors, and the item as if the attribute were not there.
@@ -284,7 +284,9 @@ fn key_closure(
 /// The body as a future that resolves to what the function returns.
 ///
 /// The type is named in front and behind, so that `?`, `return` and coercions mean what they mean in the function.
-fn body_future(function: &Function) -> TokenStream {
+///
+/// `read` says what the attribute reads, which is used if the body has no use for it.
+fn body_future(function: &Function, read: &dyn Fn(&Ident) -> bool) -> TokenStream {
     let body = function.body_tokens();
     match (&function.color, function.output()) {
         (Color::Async, Some(output)) if !contains_impl_trait(output) => {
@@ -300,9 +302,51 @@ fn body_future(function: &Function) -> TokenStream {
                 #returned
             })
         }
-        // `#[async_trait]` has named the type already.
+        // `#[async_trait]` has named the type already, and every argument: `let id = id;`.
+        (Color::Boxed(_), _) => {
+            let body = marked_as_used(body, read);
+            quote!(async move { #body })
+        }
         _ => quote!(async move { #body }),
     }
+}
+
+/// `body` with a mark on each `let name = name;` for what is `read` elsewhere.
+fn marked_as_used(body: TokenStream, read: &dyn Fn(&Ident) -> bool) -> TokenStream {
+    let tokens: Vec<TokenTree> = body.into_iter().collect();
+    let mut marked = TokenStream::new();
+    for (at, token) in tokens.iter().enumerate() {
+        if let [
+            TokenTree::Ident(keyword),
+            TokenTree::Ident(name),
+            TokenTree::Punct(_),
+            TokenTree::Ident(value),
+            ..,
+        ] = &tokens[at..]
+            && keyword == "let"
+            && name == value
+            && read(name)
+        {
+            marked.extend(used());
+        }
+        marked.extend([token.clone()]);
+    }
+    marked
+}
+
+/// The mark on an argument that the attribute reads.
+fn used() -> TokenStream {
+    quote!(#[allow(unused_variables, reason = "the attribute reads it")])
+}
+
+/// Whether the argument `name` is one of `values`, or stands in one of `expressions`.
+fn any_reads<'p>(
+    name: &Ident,
+    mut values: impl Iterator<Item = &'p Value>,
+    mut expressions: impl Iterator<Item = &'p Expr>,
+) -> bool {
+    values.any(|value| matches!(&value.root, Root::Argument(_, argument) if argument == name))
+        || expressions.any(|expr| mentions(&expr.to_token_stream(), &|ident| ident == name))
 }
 
 /// The function with `body` in place of its own.

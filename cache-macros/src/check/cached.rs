@@ -360,8 +360,8 @@ fn home(function: &Function, args: &CachedArgs) -> Home {
 }
 
 /// The placeholders of a key.
-pub(crate) fn values(parts: &[Part]) -> impl Iterator<Item = &Value> {
-    parts.iter().filter_map(|part| match part {
+pub(crate) fn values<'p>(parts: impl IntoIterator<Item = &'p Part>) -> impl Iterator<Item = &'p Value> {
+    parts.into_iter().filter_map(|part| match part {
         Part::Value(value) => Some(value),
         _ => None,
     })

@@ -275,7 +275,7 @@ fn body_call_with(
             let body = derived(name, "{}_uncached");
             quote!(Self::#body)
         }
-        Home::Nowhere => return body_future(plan.function),
+        Home::Nowhere => return body_future(plan.function, &|name| companion::is_read(plan, name)),
     };
     let generics = plan.function.sig.generics.params.iter().filter_map(|param| match param {
         GenericParam::Type(param) => Some(&param.ident),

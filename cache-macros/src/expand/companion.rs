@@ -9,8 +9,8 @@ use syn::{
 };
 
 use super::cached::{refresh, site_const, write_fn};
-use super::{Private, base, by_reference, derived, site, span_of, write_value};
-use crate::check::{Home, Keyed, KeyedAs, Part, Plan, Root, Value, values};
+use super::{Private, any_reads, base, by_reference, derived, site, span_of, used, write_value};
+use crate::check::{Home, Keyed, KeyedAs, Part, Plan, Root, values};
 use crate::function::{Color, contains_impl_trait, mentions};
 
 /// The companion of a function.
@@ -272,7 +272,8 @@ fn uncached(plan: &Plan<'_>, names: &Names) -> TokenStream {
     });
     for (typed, param) in typed.zip(&plan.function.params) {
         if !param.bindings.is_empty() && param.bindings.iter().all(|name| is_read(plan, name)) {
-            typed.attrs.push(parse_quote!(#[allow(unused_variables, reason = "the attribute reads it")]));
+            let used = used();
+            typed.attrs.push(parse_quote!(#used));
         }
     }
     let (attrs, vis, body) = (plan.function.body_attrs(), &names.vis, &plan.function.body);
@@ -290,10 +291,9 @@ fn uncached(plan: &Plan<'_>, names: &Names) -> TokenStream {
 }
 
 /// Whether the attribute itself reads the argument `name`: in the key, a tag, or a condition.
-fn is_read(plan: &Plan<'_>, name: &Ident) -> bool {
-    let is_name = |value: &Value| matches!(&value.root, Root::Argument(_, argument) if argument == name);
-    values(&plan.key).chain(plan.tags.iter().flat_map(|tag| values(tag))).any(is_name)
-        || plan.args.when.get().is_some_and(|when| mentions(&when.to_token_stream(), &|ident| ident == name))
+pub(super) fn is_read(plan: &Plan<'_>, name: &Ident) -> bool {
+    let values = values(&plan.key).chain(plan.tags.iter().flat_map(values));
+    any_reads(name, values, plan.args.when.get().into_iter())
 }
 
 /// The function's outer signature under another name.

@@ -6,11 +6,11 @@ use syn::spanned::Spanned as _;
 use syn::{Expr, ExprPath, PathArguments};
 
 use super::{
-    Private, base, beside, body_future, cache, derived, duration, local, shape_of, site, span_of, unpack,
-    with_body, write_parts, write_value,
+    Private, any_reads, base, beside, body_future, cache, derived, duration, local, shape_of, site, span_of,
+    unpack, with_body, write_parts, write_value,
 };
 use crate::args::{Callee, InvalidateArgs, TypedTarget};
-use crate::check::{self, InvalidatePlan, Part, Reach, Root, Value};
+use crate::check::{self, InvalidatePlan, Part, Reach, Root, Value, values};
 use crate::diagnose::{Mistake, Problems};
 use crate::function::{Function, contains_impl_trait};
 
@@ -46,7 +46,7 @@ fn expand(plan: &InvalidatePlan<'_>) -> TokenStream {
         .enumerate()
         .map(|(at, reach)| after_body(private, function, reach, at, invalidation))
         .unzip();
-    let body = body_future(function);
+    let body = body_future(function, &|name| is_read(plan, name));
     let annotation =
         function.output().filter(|output| !contains_impl_trait(output)).map(|output| quote!(: #output));
 
@@ -96,6 +96,20 @@ fn expand(plan: &InvalidatePlan<'_>) -> TokenStream {
             #finish
         },
     )
+}
+
+/// Whether the attribute itself reads the argument `name`: in a target, or in the condition.
+fn is_read(plan: &InvalidatePlan<'_>, name: &Ident) -> bool {
+    let reaches = || plan.before.iter().chain(&plan.after);
+    let parts = reaches().flat_map(|reach| match reach {
+        Reach::Key(parts) | Reach::Pattern(parts) | Reach::Tag(parts) => parts.as_slice(),
+        Reach::Function(_) => &[] as &[Part],
+    });
+    let arguments = reaches().flat_map(|reach| match reach {
+        Reach::Function(target) => target.arguments.as_slice(),
+        _ => &[],
+    });
+    any_reads(name, values(parts), arguments.flatten().chain(plan.args.when.get()))
 }
 
 /// The options that set up the guard.

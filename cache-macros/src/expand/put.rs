@@ -1,14 +1,15 @@
 //! `#[cache_put]`: the function, whose value is stored after every call.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote;
 
 use super::invalidate::split;
 use super::{
-    Private, beside, body_future, cache, computed, key_closure, local, question, site, storing, with_body,
+    Private, any_reads, beside, body_future, cache, computed, key_closure, local, question, site, storing,
+    with_body,
 };
 use crate::args::{PutArgs, Time};
-use crate::check::{self, PutPlan, reads_result};
+use crate::check::{self, PutPlan, reads_result, values};
 use crate::diagnose::{Mistake, Problems};
 use crate::function::Function;
 
@@ -63,7 +64,11 @@ fn expand(plan: &PutPlan<'_>) -> TokenStream {
             };
         }
     });
-    let body = body_future(function);
+    let read = |name: &Ident| {
+        let values = values(key).chain(tags.iter().flat_map(values));
+        any_reads(name, values, args.when.get().into_iter())
+    };
+    let body = body_future(function, &read);
     let options = options(private, args);
     with_body(
         function,
