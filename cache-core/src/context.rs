@@ -2,7 +2,10 @@
 //!
 //! It belongs to the task that runs the load. Tasks that the load spawns know nothing of it.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 
 use parking_lot::Mutex;
 
@@ -64,13 +67,25 @@ impl Context {
         let (key, more) = (keys.next(), keys.collect());
         let outer = LOADING.try_with(Arc::clone).ok();
         let context = Arc::new(Self { cache, key, more, tags: Mutex::default(), outer });
-        let output = LOADING.scope(Arc::clone(&context), load).await;
+        let mut load = pin!(load);
+        let output = poll_fn(|task| {
+            let mut polled = Poll::Pending;
+            context.within(&mut || polled = load.as_mut().poll(task));
+            polled
+        });
+        let output = output.await;
         let tags = std::mem::take(&mut *context.tags.lock());
         (output, tags)
     }
 
     fn loads(&self, key: &Key) -> bool {
         self.key.as_ref() == Some(key) || self.more.contains(key)
+    }
+
+    /// Does `part` of the load. All that is generic in a load is compiled again for each cached function, and this,
+    /// with what it calls, for none.
+    fn within(self: &Arc<Self>, part: &mut dyn FnMut()) {
+        LOADING.sync_scope(Arc::clone(self), part);
     }
 
     fn enclosing(&self) -> impl Iterator<Item = &Self> {

@@ -18,9 +18,7 @@ pub(crate) use shuttle::sync::{MutexGuard, atomic};
 #[cfg(shuttle)]
 mod scheduled {
     use std::cell::RefCell;
-    use std::future::poll_fn;
     use std::mem::swap;
-    use std::pin::pin;
     use std::sync::PoisonError;
 
     use shuttle::sync::{MutexGuard, RwLockReadGuard, RwLockWriteGuard};
@@ -57,16 +55,13 @@ mod scheduled {
             value.as_ref().map(ask).ok_or(None)
         }
 
-        pub(crate) async fn scope<F: Future>(&self, value: T, future: F) -> F::Output {
-            let (mut value, mut future) = (Some(value), pin!(future));
+        pub(crate) fn sync_scope<R>(&self, value: T, part: impl FnOnce() -> R) -> R {
+            let mut value = Some(value);
             let mut exchange = || self.0.with(|kept| swap(&mut *kept.borrow_mut(), &mut value));
-            poll_fn(|context| {
-                exchange();
-                let polled = future.as_mut().poll(context);
-                exchange();
-                polled
-            })
-            .await
+            exchange();
+            let done = part();
+            exchange();
+            done
         }
     }
 
