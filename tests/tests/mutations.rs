@@ -157,8 +157,8 @@ macro_rules! case {
     };
 }
 
-fn by_method(id: u64, end: End) -> impl Future<Output = Outcome> + Send {
-    async move { Repo.by_method(id, end).await }
+async fn by_method(id: u64, end: End) -> Outcome {
+    Repo.by_method(id, end).await
 }
 
 fn cases() -> Vec<Case> {
