@@ -51,6 +51,23 @@ pub fn two_over_one(subjects: &[Subject], ids: &[u64], effort: Effort) -> Vec<f6
     })
 }
 
+/// Nanoseconds for each of the `calls` that several ways make, which take turns: the medians over the rounds.
+pub fn in_turns<const N: usize>(
+    rounds: usize,
+    calls: usize,
+    ways: &mut [&mut dyn FnMut() -> Duration; N],
+) -> [f64; N] {
+    let mut samples = [const { Vec::new() }; N];
+    for round in 0..rounds {
+        for turn in 0..N {
+            let way = (turn + round) % N;
+            let elapsed = calm(|| measured(&mut *ways[way]));
+            samples[way].extend(elapsed.map(|elapsed| per_call(elapsed, calls)));
+        }
+    }
+    samples.map(median)
+}
+
 /// What passes from the start of the first to the end of the last of two threads.
 fn together(subject: &Subject, ids: &[u64]) -> Measured {
     // The second thread starts elsewhere in the block: two callers are not in step.
