@@ -1,0 +1,83 @@
+//! A mutation that stores what it returned, and a value that is set beside it over a shared store: once the set is
+//! acknowledged, nobody gets the value of a mutation that began before. The random traffic of `history` found it.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use larder::store::{Claim, Expect, Fetched, Health, Put, RemoteStore};
+use larder::{Cache, Result, cache_put};
+use tests::Gate;
+use tests::held_store::HeldStore;
+
+/// A store whose conditional stores wait at a gate.
+#[derive(Clone, Debug)]
+struct Held {
+    store: HeldStore,
+    publish: Gate,
+}
+
+#[async_trait]
+impl RemoteStore for Held {
+    async fn fetch(&self, name: &str, scopes: &[String], claim: Option<Claim<'_>>) -> Result<Fetched> {
+        self.store.fetch(name, scopes, claim).await
+    }
+
+    async fn fetch_many(&self, names: &[(String, Vec<String>)]) -> Result<Vec<Fetched>> {
+        self.store.fetch_many(names).await
+    }
+
+    async fn publish(&self, put: Put<'_>, expect: Expect<'_>) -> Result<bool> {
+        self.publish.pass().await;
+        self.store.publish(put, expect).await
+    }
+
+    async fn put_many(&self, puts: &[Put<'_>]) -> Result<()> {
+        self.store.put_many(puts).await
+    }
+
+    async fn invalidate(&self, names: &[String], scopes: &[String]) -> Result<()> {
+        self.store.invalidate(names, scopes).await
+    }
+
+    async fn expire(&self, name: &str, ttl: Duration) -> Result<bool> {
+        self.store.expire(name, ttl).await
+    }
+
+    async fn health(&self) -> Result<Health> {
+        self.store.health().await
+    }
+}
+
+#[cache_put(key = "user:<id>", ttl = 300)]
+async fn rename(id: u64) -> u64 {
+    let _ = id;
+    1
+}
+
+#[tokio::test]
+#[ignore = "not kept yet: a set moves nothing in the shared store by which the put would notice it before it stores"]
+async fn a_put_that_a_set_overtakes_is_not_served_after_the_set() {
+    let held = HeldStore::default();
+    let gate = Gate::default();
+    let store = Held { store: held.clone(), publish: gate.clone() };
+    let cache = Cache::builder().remote(store).build();
+    let put = tokio::spawn({
+        let cache = cache.clone();
+        async move { cache.scope(rename(1)).await }
+    });
+    // Its body has ended; its value is on its way to the store.
+    gate.arrived(1).await;
+    cache.set("user:1", &2_u64, Duration::from_secs(300)).await.unwrap();
+    assert_eq!(cache.get::<u64>("user:1").await.unwrap(), Some(2));
+    gate.open();
+    // It notices the set after it has stored, and takes its value back: held here.
+    held.gate.arrived(1).await;
+    assert_ne!(
+        cache.get::<u64>("user:1").await.unwrap(),
+        Some(1),
+        "older than the set, which was acknowledged"
+    );
+    held.gate.open();
+    assert_eq!(put.await.unwrap(), 1);
+    assert_ne!(cache.get::<u64>("user:1").await.unwrap(), Some(1));
+}
