@@ -199,7 +199,7 @@ impl Cache {
         self.set_many([(key, value)], ttl).await
     }
 
-    /// Stores each value under its key for `ttl`, in two round trips at most.
+    /// Stores each value under its key for `ttl`, in three round trips at most.
     pub async fn set_many<'v, K: Into<Key>, V: Value>(
         &self,
         values: impl IntoIterator<Item = (K, &'v V)>,

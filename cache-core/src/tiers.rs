@@ -475,6 +475,8 @@ impl Inner {
             .zip(&sealed)
             .map(|((name, scopes), value)| Put { name, scopes, value, ttl: stored_ttl(ttl) })
             .collect();
+        // A mutation under way that stores what it returned must notice: these values are newer.
+        remote.invalidate(&[], &[self.settings.scope_any()]).await?;
         remote.put_many(&puts).await?;
         self.counters.stores.add(puts.len() as u64);
         Ok(())
