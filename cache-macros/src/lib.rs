@@ -96,7 +96,7 @@ use proc_macro::TokenStream;
 /// | `none_ttl` | `5`, `"5s"` or an expression | keep `None` and `Ok(None)` for so long; absent: they are not stored |
 /// | `stale` | as `ttl` | after `ttl`, for so much longer, answer with the old value while one background call refreshes it |
 /// | `stale_if` | <code>&#124;error&#124; bool</code> | which errors deserve the stale value; absent: all |
-/// | `timeout` | as `none_ttl` | with a stale value at hand, wait no longer for a reload |
+/// | `timeout` | as `none_ttl` | with a stale value at hand, wait so long for a reload, which goes on in the background |
 /// | `early` | `true` or a factor such as `1.5` | refresh a little before the end, at random, by the measured load time |
 /// | `tags` | `["team:<team>", "users"]` | names to invalidate by |
 /// | `each` | `each(id in ids)` | one entry for each item of a slice argument; the body gets those that are missing |
@@ -203,26 +203,58 @@ use proc_macro::TokenStream;
 ///
 /// ## Old values: `stale`, `stale_if`, `timeout`, `early`
 ///
-/// ```ignore
-/// #[cached(key = "rates:<day>", ttl = 60, stale = "10m", stale_if = |error| error.is_temporary(), timeout = "50ms")]
+/// ```
+/// use larder::cached;
+/// # #[derive(Clone, serde::Serialize, serde::Deserialize)]
+/// # struct Rates { euro: u32 }
+/// # struct HttpError { status: u16 }
+/// # impl HttpError { fn is_temporary(&self) -> bool { self.status == 503 } }
+///
+/// #[cached(key = "rates:<day>", ttl = "5m", stale = "1h", timeout = "50ms", stale_if = |error| error.is_temporary())]
 /// async fn rates(day: u32) -> Result<Rates, HttpError> {
-///     fetch(day).await
+///     Ok(Rates { euro: day })
 /// }
 ///
 /// #[cached(key = "front-page", ttl = "5m", early = true)]
-/// async fn front_page() -> Page {
-///     render().await
+/// async fn front_page() -> String {
+///     "news".to_owned()
 /// }
 /// ```
+///
+/// For an hour after its five minutes the old value is the answer, and one task refreshes it. Without `timeout`
+/// callers have it at once; with it they wait so long for what the refresh returns. A refresh that fails with an
+/// error that `stale_if` accepts, panics, or takes longer than the cache's `load_limit` keeps the old value and rests
+/// for a second, twice as long after each failure in a row, for a minute at most. Any other error ends the
+/// window: the next caller loads, and has the error of that load. A refresh that returns what is not stored, as `None`
+/// without `none_ttl`, ends it too. `none_ttl` has no window. An invalidated value is no answer, stale or not, and a
+/// refresh that began before an invalidation is thrown away.
+///
+/// `early = true` refreshes in the same way shortly before the end of `ttl` (`XFetch`): the longer a load takes and the
+/// more often the value is read, the surer it is that nobody meets its end. A larger factor hurries more.
+///
+/// A refresh runs in a task of the caller's tokio runtime, of which a cache has 256 at most, and ends with the
+/// runtime or the cache. It owns copies of the arguments (`ToOwned`) and runs where the caller's `Cache::scope`
+/// holds. It does *not* inherit other task-locals, the load around the call, or the tracing span, which it
+/// only follows. Without a runtime the caller itself loads a stale value, as it would a missing one.
 ///
 /// ## Many at once: `each`
 ///
-/// ```ignore
-/// #[cached(key = "user:<id>", each(id in ids), ttl = 300)]
-/// async fn users(ids: &[u64]) -> HashMap<u64, User> {
-///     db::load_all(ids).await
+/// ```
+/// use larder::cached;
+/// use std::collections::HashMap;
+/// # type DbError = std::io::Error;
+///
+/// #[cached(key = "name:<id>", ttl = "5m", each(id in ids))]
+/// async fn names(ids: &[u64]) -> Result<HashMap<u64, String>, DbError> {
+///     Ok(ids.iter().map(|id| (*id, format!("user {id}"))).collect())
 /// }
 /// ```
+///
+/// The body gets the ids that are missing, in the caller's order and as often, and returns a `HashMap` of those it
+/// finds, or a `Result` of one. Each value is an entry of its own, with its own tags, shared with the function of one
+/// id that has the same template (one of them says `shared`); an id that is loading is waited for, there as here. On an
+/// `Err` nothing of that load is stored. Ids that are not found are remembered with `none_ttl`. Since others'
+/// loads can fail, the body may run more than once: arguments by value are cloned.
 ///
 /// # Companions
 ///

@@ -1,11 +1,12 @@
 //! Random traffic over a cache, written down as a history: readers, writers and invalidations of every kind
 //! at once. What it means that the history is sound is the business of `larder::testing`.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use larder::testing::{History, Invalidation};
+use larder::testing::{History, Invalidation, Load};
 use larder::{Cache, Pattern, Scope, Tag, cache_invalidate, cache_put, cached};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
@@ -121,7 +122,8 @@ impl Traffic {
             300..420 => self.read_post(random).await.map_or((), drop),
             420..520 => Box::pin(self.read_page(random)).await,
             520..600 => self.read_by_hand(random).await,
-            600..620 => self.read_many(random).await,
+            600..610 => self.read_many(random).await,
+            610..620 => self.read_each(random).await,
             620..650 => self.read_untagged(random).await,
             650..670 => self.refresh(random).await,
             670..720 => self.abandon(random).await,
@@ -310,6 +312,48 @@ impl Traffic {
                 None => read.found_nothing(),
             }
         }
+    }
+
+    async fn read_each(&self, random: &mut Random) {
+        let (team, _) = self.team_and_id(random);
+        let ids: Vec<u64> = (0..4).map(|_| self.team_and_id(random).1).collect();
+        let reads: Vec<_> = ids.iter().map(|id| self.history.read(user_key(team, *id))).collect();
+        let answer = if random.below(4) == 0 {
+            self.users_refresh(team, &ids).await
+        } else {
+            self.users(team, &ids).await
+        };
+        let Ok(values) = answer else { return };
+        for (id, read) in ids.iter().zip(reads) {
+            if let Some(Made(number)) = values.get(id) {
+                read.returned(*number);
+            }
+        }
+    }
+
+    /// Many of the same keys in one load. Now and then one is not there.
+    #[cached(
+        ttl = 300,
+        key = "user:<team>:<id>",
+        each(id in ids),
+        skip(self),
+        tags = ["team:<team>", "users"],
+        cache = self.cache,
+        shared
+    )]
+    async fn users(&self, team: u64, ids: &[u64]) -> Result<HashMap<u64, Made>, Failed> {
+        let mut loads: HashMap<u64, Load> = HashMap::new();
+        for id in ids {
+            let load = loads.entry(*id).or_insert_with(|| self.history.load(user_key(team, *id)));
+            load.tag(format!("team:{team}"));
+            load.tag("users");
+        }
+        self.work().await?;
+        Ok(loads
+            .iter()
+            .map(|(id, load)| (*id, Made(load.number())))
+            .filter(|(_, made)| made.0 % 10 > 0)
+            .collect())
     }
 
     async fn refresh(&self, random: &mut Random) {
