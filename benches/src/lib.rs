@@ -2,6 +2,8 @@
 //! The benchmarks themselves are in `benches/`, one file for each question.
 
 pub mod count;
+pub mod eviction;
+pub mod lock_free;
 pub mod peers;
 pub mod rounds;
 pub mod subject;
