@@ -15,13 +15,15 @@ use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 /// The value's type is known to the function that made it; a store holds it as `Entry`, without its type.
 ///
 /// Whatever a hit asks of it is in place, so that it need not be fetched from elsewhere in memory.
+#[repr(C)]
 pub struct Entry<V: ?Sized = dyn Any + Send + Sync> {
-    stamp: Stamp,
-    fresh_until: AtomicU64,
     weight: u32,
     round: AtomicU32,
     /// The bits of an [`Aging`].
     aging: AtomicU32,
+    // From the middle of the stamp to the end is what a hit reads: two cache lines, wherever the entry lies.
+    stamp: Stamp,
+    fresh_until: AtomicU64,
     value: V,
 }
 

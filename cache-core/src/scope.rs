@@ -72,16 +72,18 @@ pub(crate) struct Scopes {
 /// What was known of the covering scopes when a load began, and of which key.
 ///
 /// An entry carries its own: all that a hit asks of it is then in one place.
+#[repr(C)]
 pub(crate) struct Stamp {
-    key: Key,
     /// The last move before the load.
     taken: u64,
-    /// The last move up to which the entry is known to be current.
-    confirmed: AtomicU64,
     /// That of the key, under those of its prefixes.
     cell: Arc<Cell>,
+    // What follows is what a hit reads.
+    /// The last move up to which the entry is known to be current.
+    confirmed: AtomicU64,
     /// Few entries have any.
     tags: Option<Arc<Tagged>>,
+    key: Key,
 }
 
 /// Where one scope stands.
