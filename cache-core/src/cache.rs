@@ -17,6 +17,7 @@ use crate::call::{self, Miss};
 use crate::clock;
 use crate::codec::{Serde, Typed, Wire};
 use crate::context;
+use crate::counter::Turns;
 use crate::entry::Entry;
 use crate::error::{Error, ErrorKind, Result};
 use crate::flight::Flights;
@@ -24,6 +25,7 @@ use crate::global::{self, AlreadyInstalled, AsCache, Global, Named};
 use crate::health::{Health, RemoteHealth};
 use crate::invalidate::{Debts, Ticket};
 use crate::key::Key;
+use crate::lock::Locks;
 use crate::sabotage::{Fault, is_planted};
 use crate::scope::{Scope, Scopes};
 use crate::shape::{Okay, Single};
@@ -60,6 +62,8 @@ pub(crate) struct Inner {
     pub(crate) debts: Debts,
     pub(crate) background: Background,
     pub(crate) dependencies: Dependencies,
+    pub(crate) turns: Turns,
+    pub(crate) locks: Locks,
     enabled: AtomicBool,
 }
 
@@ -82,6 +86,8 @@ impl Cache {
             debts: Debts::default(),
             background: Background::default(),
             dependencies: Dependencies::default(),
+            turns: Turns::default(),
+            locks: Locks::default(),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -326,7 +332,7 @@ impl Cache {
 }
 
 /// What a manual read of a `V` takes: any version of it.
-fn wanted<V: Value>() -> Wanted<'static> {
+pub(crate) fn wanted<V: Value>() -> Wanted<'static> {
     Wanted { typed: <Serde as Wire<V>>::TYPED, type_matters: true, version: None, stale: false, tags: &[] }
 }
 
@@ -404,7 +410,7 @@ impl Inner {
     }
 
     /// Stores `value` in the only place there is. Called while no other store of `key` can happen.
-    fn set_here<V: Value>(&self, key: &Key, value: V, wanted: Wanted<'_>, ttl: Duration) {
+    pub(crate) fn set_here<V: Value>(&self, key: &Key, value: V, wanted: Wanted<'_>, ttl: Duration) {
         // Loads under way are older than the value: they must not be stored over it.
         if !is_planted(Fault::SetWithoutMove) {
             self.scopes.advance(&Scope::Key(key.clone()));

@@ -18,7 +18,7 @@ use crate::clock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::random;
 use crate::stats::{Counter, Stats};
-use crate::store::{Claim, Expect, Fetched, Health, Put, RemoteStore};
+use crate::store::{Claim, Expect, Fetched, Health, Put, RemoteStore, Token};
 
 /// The longest pause before the first look whether a store is back; it doubles with each further one.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
@@ -231,6 +231,18 @@ impl RemoteStore for Guard {
 
     async fn expire(&self, name: &str, ttl: Duration) -> Result<bool> {
         self.ask(false, self.shared.store.expire(name, ttl)).await
+    }
+
+    async fn lock(&self, name: &str, token: Token, lease: Duration) -> Result<Option<u64>> {
+        self.ask(false, self.shared.store.lock(name, token, lease)).await
+    }
+
+    async fn extend_lock(&self, name: &str, token: Token, lease: Duration) -> Result<bool> {
+        self.ask(false, self.shared.store.extend_lock(name, token, lease)).await
+    }
+
+    async fn unlock(&self, name: &str, token: Token) -> Result<bool> {
+        self.ask(false, self.shared.store.unlock(name, token)).await
     }
 
     /// Whoever asks for its health wants to know, whatever the breaker thinks.

@@ -187,10 +187,11 @@ impl Inner {
 
     /// Pays the debts to the remote store, in order. Until that is done it must not be used.
     pub(crate) async fn settle(&self, remote: &Guard) -> Result<()> {
+        // Neither debts nor names are worth a look while nothing can be done about them.
+        remote.ready()?;
         if !self.debts.any.load(Ordering::Acquire) {
             return Ok(());
         }
-        remote.ready()?;
         let _one_at_a_time = self.debts.paying.lock().await;
         let mut owed = Owed { debts: &self.debts, scopes: std::mem::take(&mut *self.debts.owed.lock()) };
         if owed.scopes.is_empty() {

@@ -72,17 +72,22 @@ pub(crate) struct Claimed {
 }
 
 /// A remote value as a live entry.
-struct Live {
-    entry: Arc<Entry>,
+pub(crate) struct Live {
+    pub(crate) entry: Arc<Entry>,
     /// How much longer the store keeps it.
     left: Life,
     is_stale: bool,
 }
 
 impl Claimed {
+    /// For the load of this name.
+    pub(crate) fn new(token: Token, generations: Vec<Generation>) -> Self {
+        Self { token, generations, seen: None, answers: false }
+    }
+
     /// For a value that takes the place of whatever is there.
     fn anew(generations: Vec<Generation>) -> Self {
-        Self { token: random::token(), generations, seen: None, answers: false }
+        Self::new(random::token(), generations)
     }
 
     /// That there is still nothing current under the name.
@@ -150,6 +155,10 @@ impl Settings {
 
     pub(crate) fn scope_tag(&self, tag: &Tag) -> String {
         format!("{{larder:{}}}:g:t:{}", self.namespace, shortened(tag.as_str()))
+    }
+
+    pub(crate) fn scope_lock(&self, name: &str) -> String {
+        format!("{{larder:{}}}:l:{}", self.namespace, shortened(name))
     }
 
     /// How old the load of another may be for its value to be an answer.
@@ -332,7 +341,7 @@ impl Inner {
             let claim = lease.map(|lease| Claim { token, lease, reject: rejected.as_deref() });
             let Fetched { value, ttl, generations } = remote.fetch(&name, &scopes, claim).await?;
             let Some(value) = value else {
-                return Ok(Found::Nothing(Claimed { token, generations, seen: None, answers: false }));
+                return Ok(Found::Nothing(Claimed::new(token, generations)));
             };
             let live = self.open(key, wanted, as_of, &value, ttl, &generations);
             let beginning = || value[..value.len().min(IDENTITY)].to_vec();
@@ -374,7 +383,7 @@ impl Inner {
     }
 
     /// A remote value as a live entry, if it is what was asked for and current.
-    fn open(
+    pub(crate) fn open(
         &self,
         key: &Key,
         wanted: Wanted<'_>,

@@ -16,7 +16,7 @@
 //! ```
 //!
 //! An ACL user needs `+eval +evalsha +mget +set +getrange +pttl +pexpire +unlink` on the keys
-//! `~<namespace>:*` and `~{larder:<namespace>}:*`; for the figures of `health` also `+ping +info +dbsize`,
+//! `~<namespace>:*` and `~{larder:<namespace>}:*`, and `+time` for locks; for the figures of `health` also `+ping +info +dbsize`,
 //! and `+select` for a database other than 0.
 //!
 //! # Examples

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use cache_core::Result;
-use cache_core::store::{Claim, Expect, Fetched, Health, Put, RemoteStore};
+use cache_core::store::{Claim, Expect, Fetched, Health, Put, RemoteStore, Token};
 use redis::Value;
 use tokio::time::Instant;
 
@@ -13,7 +13,7 @@ use crate::Redis;
 use crate::error::Failure;
 use crate::random;
 use crate::read::{Look, answered};
-use crate::script::{Arg, Call, EXPIRE, INVALIDATE, LEASE, STORE, VALUE};
+use crate::script::{Arg, Call, EXPIRE, INVALIDATE, LEASE, LOCK, STORE, UNLOCK, VALUE};
 use crate::supervisor::{Budget, Purpose};
 use crate::time::{GENERATION, millis};
 
@@ -80,6 +80,31 @@ impl RemoteStore for Redis {
         whether(self.one(self.supervisor().budget(Purpose::Write), call).await?)
     }
 
+    async fn lock(&self, name: &str, token: Token, lease: Duration) -> Result<Option<u64>> {
+        let fence = fence(name);
+        let args = vec![
+            Arg::Bytes(&token.0),
+            Arg::Number(millis(lease)),
+            Arg::Number(millis(GENERATION.max(2 * lease))),
+        ];
+        let call = Call::script(&LOCK, vec![name, &fence], args);
+        match answered(self.one(self.supervisor().budget(Purpose::Write), call).await?)? {
+            Value::Int(0) => Ok(None),
+            Value::Int(fence) => Ok(u64::try_from(fence).ok()),
+            _ => Err(Failure::unexpected().into()),
+        }
+    }
+
+    async fn extend_lock(&self, name: &str, token: Token, lease: Duration) -> Result<bool> {
+        let call = Call::script(&UNLOCK, vec![name], vec![Arg::Bytes(&token.0), Arg::Number(millis(lease))]);
+        whether(self.one(self.supervisor().budget(Purpose::Write), call).await?)
+    }
+
+    async fn unlock(&self, name: &str, token: Token) -> Result<bool> {
+        let call = Call::script(&UNLOCK, vec![name], vec![Arg::Bytes(&token.0)]);
+        whether(self.one(self.supervisor().budget(Purpose::Write), call).await?)
+    }
+
     async fn health(&self) -> Result<Health> {
         let calls =
             [("PING", vec![]), ("INFO", vec!["server"]), ("INFO", vec!["memory"]), ("DBSIZE", vec![])]
@@ -117,6 +142,11 @@ impl Redis {
     }
 }
 
+/// The key that counts the holders of the lock `name`.
+fn fence(name: &str) -> String {
+    format!("{name}:fence")
+}
+
 fn store<'a>(put: &Put<'a>, expect: Option<&'a Expect<'_>>) -> Call<'a> {
     // Twice as long as the value, so that the value need not be the last to be stored under them.
     let least = millis(put.ttl.saturating_mul(2));
@@ -137,6 +167,7 @@ fn store<'a>(put: &Put<'a>, expect: Option<&'a Expect<'_>>) -> Call<'a> {
             args.extend(reject.map(Arg::Bytes));
         }
         Some(Expect::Value(seen)) => args.extend([Arg::Bytes(b"value"), Arg::Marked(VALUE, seen)]),
+        Some(Expect::Same(beginning)) => args.extend([Arg::Bytes(b"same"), Arg::Bytes(beginning)]),
         Some(Expect::Unmoved(scope, generation)) => {
             keys.push(scope);
             args.extend([

@@ -16,6 +16,8 @@ pub(crate) static FETCH: Script = Script::new(include_str!("script/fetch.lua"));
 pub(crate) static STORE: Script = Script::new(include_str!("script/store.lua"));
 pub(crate) static INVALIDATE: Script = Script::new(include_str!("script/invalidate.lua"));
 pub(crate) static EXPIRE: Script = Script::new(include_str!("script/expire.lua"));
+pub(crate) static LOCK: Script = Script::new(include_str!("script/lock.lua"));
+pub(crate) static UNLOCK: Script = Script::new(include_str!("script/unlock.lua"));
 pub(crate) static PROBE: Script = Script::new(include_str!("script/probe.lua"));
 
 /// A script that the server runs as one step.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use larder::store::{Claim, Expect, Fetched, Health, Put, RemoteStore};
+use larder::store::{Claim, Expect, Fetched, Health, Put, RemoteStore, Token};
 use larder::{Error, ErrorKind, Result};
 
 use crate::Gate;
@@ -120,6 +120,18 @@ impl RemoteStore for HeldStore {
 
     async fn expire(&self, name: &str, ttl: Duration) -> Result<bool> {
         self.here()?.expire(name, ttl).await
+    }
+
+    async fn lock(&self, name: &str, token: Token, lease: Duration) -> Result<Option<u64>> {
+        self.here()?.lock(name, token, lease).await
+    }
+
+    async fn extend_lock(&self, name: &str, token: Token, lease: Duration) -> Result<bool> {
+        self.here()?.extend_lock(name, token, lease).await
+    }
+
+    async fn unlock(&self, name: &str, token: Token) -> Result<bool> {
+        self.here()?.unlock(name, token).await
     }
 
     async fn health(&self) -> Result<Health> {

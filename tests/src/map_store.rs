@@ -111,10 +111,17 @@ impl RemoteStore for MapStore {
                 Some(What::Lease(_)) | None => true,
             },
             Expect::Value(seen) => matches!(held, Some(What::Value(value)) if value.starts_with(seen)),
+            Expect::Same(beginning) => {
+                matches!(held, Some(What::Value(value)) if value.starts_with(beginning))
+            }
             Expect::Unmoved(scope, generation) => state.generations.get(scope) == Some(&generation),
         };
         if holds {
+            let until = state.held(put.name).map(|held| held.until);
             state.put(&put);
+            if let (Expect::Same(_), Some(held), Some(until)) = (expect, state.held(put.name), until) {
+                held.until = until;
+            }
             if let Expect::Unmoved(scope, _) = expect {
                 let moved = state.draw();
                 state.generations.insert(scope.to_owned(), moved);

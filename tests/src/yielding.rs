@@ -8,7 +8,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use larder::store::{Claim, Expect, Fetched, Health, Put, RemoteStore};
+use larder::store::{Claim, Expect, Fetched, Health, Put, RemoteStore, Token};
 use larder::{Error, ErrorKind, Result};
 use tokio::task::yield_now;
 
@@ -94,6 +94,18 @@ impl<S: RemoteStore> RemoteStore for Yielding<S> {
 
     async fn expire(&self, name: &str, ttl: Duration) -> Result<bool> {
         self.around(self.store.expire(name, ttl)).await
+    }
+
+    async fn lock(&self, name: &str, token: Token, lease: Duration) -> Result<Option<u64>> {
+        self.around(self.store.lock(name, token, lease)).await
+    }
+
+    async fn extend_lock(&self, name: &str, token: Token, lease: Duration) -> Result<bool> {
+        self.around(self.store.extend_lock(name, token, lease)).await
+    }
+
+    async fn unlock(&self, name: &str, token: Token) -> Result<bool> {
+        self.around(self.store.unlock(name, token)).await
     }
 
     async fn health(&self) -> Result<Health> {

@@ -61,6 +61,8 @@ enum Fault {
     NothingRejectsNothing,
     ValueIsIgnored,
     ValueIsAnyValue,
+    SameIsIgnored,
+    SameIsStoredAnew,
     UnmovedIsIgnored,
     UnmovedStays,
     StoringMoves,
@@ -112,6 +114,8 @@ const FAULTS: &[(Fault, &str)] = &[
     (Fault::NothingRejectsNothing, "a rejected value must be replaced"),
     (Fault::ValueIsIgnored, "where there is nothing, it must be refused"),
     (Fault::ValueIsAnyValue, "over another value it must be refused"),
+    (Fault::SameIsIgnored, "there is not the same"),
+    (Fault::SameIsStoredAnew, "fetch says that"),
     (Fault::UnmovedIsIgnored, "must be refused once its scope has moved"),
     (Fault::UnmovedStays, "must move the scope"),
     (Fault::StoringMoves, "must move no scope"),
@@ -389,6 +393,17 @@ impl RemoteStore for Broken {
                 self.store.invalidate(&[], &[scope.to_owned()]).await?;
                 return self.store.put_many(&[put]).await.map(|()| true);
             }
+            (Expect::Same(_), Fault::SameIsIgnored) => {
+                return self.store.put_many(&[put]).await.map(|()| true);
+            }
+            (Expect::Same(seen), Fault::SameIsStoredAnew) => {
+                return match self.value(name).await {
+                    Some(value) if value.starts_with(seen) => {
+                        self.store.put_many(&[put]).await.map(|()| true)
+                    }
+                    _ => Ok(false),
+                };
+            }
             (Expect::Nothing { reject: Some(_) }, Fault::NothingRejectsNothing) => {
                 return self.store.publish(put, Expect::Nothing { reject: None }).await;
             }
@@ -479,6 +494,18 @@ impl RemoteStore for Broken {
             _ => {}
         }
         self.store.expire(name, ttl).await
+    }
+
+    async fn lock(&self, name: &str, token: Token, lease: Duration) -> Result<Option<u64>> {
+        self.store.lock(name, token, lease).await
+    }
+
+    async fn extend_lock(&self, name: &str, token: Token, lease: Duration) -> Result<bool> {
+        self.store.extend_lock(name, token, lease).await
+    }
+
+    async fn unlock(&self, name: &str, token: Token) -> Result<bool> {
+        self.store.unlock(name, token).await
     }
 
     async fn health(&self) -> Result<Health> {

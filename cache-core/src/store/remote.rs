@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 
 /// Bytes under names, shared between processes, and *generations*: random numbers that stand for the
 /// position of a scope.
@@ -52,8 +52,33 @@ pub trait RemoteStore: fmt::Debug + Send + Sync + 'static {
     /// Sets the time to live of what is under `name`, to the millisecond; whether there is a value.
     async fn expire(&self, name: &str, ttl: Duration) -> Result<bool>;
 
+    /// Gives the lock `name` to `token` for `lease`, unless another token holds it: its fencing token, larger than
+    /// that of every holder before. Asked again by its holder, it is renewed.
+    ///
+    /// A store without locks says [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported), here and below.
+    async fn lock(&self, name: &str, token: Token, lease: Duration) -> Result<Option<u64>> {
+        let _ = (name, token, lease);
+        Err(without_locks())
+    }
+
+    /// Lets `token` hold the lock `name` for `lease` from now; false if it does not hold it.
+    async fn extend_lock(&self, name: &str, token: Token, lease: Duration) -> Result<bool> {
+        let _ = (name, token, lease);
+        Err(without_locks())
+    }
+
+    /// Takes the lock `name` from `token`; false if it does not hold it.
+    async fn unlock(&self, name: &str, token: Token) -> Result<bool> {
+        let _ = (name, token);
+        Err(without_locks())
+    }
+
     /// Asks the server whether it is well.
     async fn health(&self) -> Result<Health>;
+}
+
+fn without_locks() -> Error {
+    Error::new(ErrorKind::Unsupported, "this remote store has no locks")
 }
 
 /// What a [`RemoteStore::fetch`] found.
@@ -99,6 +124,8 @@ pub enum Expect<'a> {
     },
     /// There is a value under the name that begins with these bytes: the one that was seen is still there.
     Value(&'a [u8]),
+    /// The value under the name begins with these bytes. What takes its place keeps its time to live.
+    Same(&'a [u8]),
     /// This scope still has this generation. Storing the value moves the scope.
     Unmoved(&'a str, Generation),
 }
@@ -112,7 +139,8 @@ pub struct Put<'a> {
     pub scopes: &'a [String],
     /// The bytes.
     pub value: &'a [u8],
-    /// How long the value is kept, in whole milliseconds, at least one.
+    /// How long the value is kept, in whole milliseconds, at least one. In place of [the same](Expect::Same) value,
+    /// how long it may be kept at most, for the sake of its scopes.
     pub ttl: Duration,
 }
 

@@ -1,8 +1,8 @@
 -- KEYS: a name, then scopes; if a scope must be unmoved, that one last.
 -- ARGV: the value, how long it is kept (ms), how long its generations must be kept at least (ms), how long
 --       they are kept if it is less; and perhaps what must hold, without which nothing is stored:
---       'lease' and the lease, 'nothing' and perhaps the bytes to reject, 'value' and the bytes that it begins with,
---       or 'unmoved', the generation, a new one.
+--       'lease' and the lease, 'nothing' and perhaps the bytes to reject, 'value' or 'same' and the bytes that it
+--       begins with ('same' keeps its time to live), or 'unmoved', the generation, a new one.
 -- Answers whether the value was stored.
 local expect, expected = ARGV[5], ARGV[6]
 if expect == 'lease' then
@@ -16,11 +16,20 @@ elseif expect == 'nothing' then
   end
 elseif expect == 'value' then
   if redis.pcall('GETRANGE', KEYS[1], 0, #expected - 1) ~= expected then return 0 end
+elseif expect == 'same' then
+  local held = redis.call('MGET', KEYS[1])[1]
+  if not held or (#held == 17 and string.byte(held) == 80) then return 0 end
+  local from = string.byte(held) == 86 and 2 or 1
+  if string.sub(held, from, from + #expected - 1) ~= expected then return 0 end
 elseif expect == 'unmoved' then
   if redis.call('MGET', KEYS[#KEYS])[1] ~= expected then return 0 end
   redis.call('SET', KEYS[#KEYS], ARGV[7], 'PX', ARGV[4])
 end
-redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+if expect == 'same' then
+  redis.call('SET', KEYS[1], ARGV[1], 'KEEPTTL')
+else
+  redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+end
 local least = tonumber(ARGV[3])
 for i = 2, #KEYS do
   local left = redis.call('PTTL', KEYS[i])

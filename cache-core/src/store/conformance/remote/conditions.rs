@@ -1,5 +1,10 @@
 //! "`publish` looks whether what it expects holds": the conditions that are not a lease.
 
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::values::check_left;
 use super::{LONG, Subject, token};
 use crate::store::{Claim, Expect, Put};
 
@@ -48,6 +53,23 @@ pub(super) async fn a_value_is_stored_over_the_one_that_was_seen(subject: &Subje
     subject.put(&name, b"seen before", LONG).await;
     subject.invalidate(std::slice::from_ref(&name), &[]).await;
     assert!(!subject.store(&name, b"new", seen).await, "once the value was removed it must be refused");
+}
+
+pub(super) async fn the_same_value_is_replaced_and_keeps_its_time(subject: &Subject) {
+    let name = subject.name("the same");
+    let seen = Expect::Same(b"seen");
+    assert!(!subject.store(&name, b"new", seen).await, "where there is nothing, there is not the same");
+    subject.claim(&name, LONG).await;
+    assert!(!subject.store(&name, b"new", seen).await, "a lease is no value, so it is not the same");
+    let (ttl, asked) = (Duration::from_millis(1_234_567), Instant::now());
+    subject.put(&name, b"seen before", ttl).await;
+    assert!(!subject.store(&name, b"new", Expect::Same(b"seen after")).await, "another value must stay");
+    assert!(subject.store(&name, b"seen again", seen).await, "the same value must be replaced");
+    let found = subject.fetch(&name, &[], None).await;
+    assert_eq!(found.value.as_deref(), Some(&b"seen again"[..]), "what was stored is found");
+    check_left(found.ttl, ttl, asked);
+    subject.invalidate(std::slice::from_ref(&name), &[]).await;
+    assert!(!subject.store(&name, b"late", seen).await, "where it was removed, there is not the same");
 }
 
 pub(super) async fn a_value_is_stored_while_a_scope_is_unmoved(subject: &Subject) {

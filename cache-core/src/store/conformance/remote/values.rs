@@ -66,7 +66,7 @@ pub(super) async fn the_time_to_live_is_exact(subject: &Subject) {
 }
 
 /// Whether `left` is what remains of `ttl`, given at `asked` or a little later.
-fn check_left(left: Duration, ttl: Duration, asked: Instant) {
+pub(super) fn check_left(left: Duration, ttl: Duration, asked: Instant) {
     let least = ttl.saturating_sub(asked.elapsed()).saturating_sub(ROUNDING);
     assert!(
         (least..=ttl).contains(&left),
