@@ -24,6 +24,8 @@ pub struct HeldStore {
     away: Arc<Mutex<Option<ErrorKind>>>,
     /// Where reads wait, if they do.
     reads: Arc<Mutex<Option<Gate>>>,
+    /// Where conditional stores wait, if they do.
+    stores: Arc<Mutex<Option<Gate>>>,
     /// How often it was asked for anything but its health.
     asked: Arc<AtomicU64>,
 }
@@ -58,6 +60,11 @@ impl HeldStore {
         if let Some(gate) = std::mem::replace(&mut *reads, wait.then(Gate::default)) {
             gate.open();
         }
+    }
+
+    /// Makes conditional stores wait at this gate from now on.
+    pub fn gate_stores(&self, gate: &Gate) {
+        *self.stores.lock().unwrap_or_else(PoisonError::into_inner) = Some(gate.clone());
     }
 
     /// How often it was asked for anything but its health.
@@ -103,6 +110,10 @@ impl RemoteStore for HeldStore {
     }
 
     async fn publish(&self, put: Put<'_>, expect: Expect<'_>) -> Result<bool> {
+        let gate = self.stores.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(gate) = gate {
+            gate.pass().await;
+        }
         self.here()?.publish(put, expect).await
     }
 

@@ -7,9 +7,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use larder::{Cache, ErrorKind, Memory};
+use tests::held_store::HeldStore;
 use tests::map_store::MapStore;
 use tests::redis::{Server, patient};
-use tests::until_async;
+use tests::{Gate, until_async};
 
 const TTL: Duration = Duration::from_secs(300);
 
@@ -46,6 +47,29 @@ async fn a_counter_is_an_entry_like_any_other() {
         assert_eq!(cache.increment("n", 1).await.unwrap(), i64::MAX);
         assert_eq!(cache.increment("n", 1).await.unwrap_err().kind(), ErrorKind::Encode);
         assert_eq!(cache.get::<i64>("n").await.unwrap(), Some(i64::MAX), "and nothing has changed");
+    }
+}
+
+#[tokio::test]
+async fn an_invalidation_wins_over_an_increment_that_is_under_way() {
+    for before in [Some(5_i64), None] {
+        let store = HeldStore::open();
+        let cache = Cache::builder().remote(store.clone()).build();
+        if let Some(count) = before {
+            cache.set("n", &count, TTL).await.unwrap();
+        }
+        let gate = Gate::default();
+        store.gate_stores(&gate);
+        let increment = tokio::spawn({
+            let cache = cache.clone();
+            async move { cache.increment("n", 1).await.unwrap() }
+        });
+        gate.arrived(1).await;
+        let _ = cache.invalidate("n").await.unwrap();
+        gate.open();
+        assert_eq!(increment.await.unwrap(), 1, "computed anew, from nothing");
+        gate.arrived(2).await;
+        assert_eq!(cache.get::<i64>("n").await.unwrap(), Some(1));
     }
 }
 
@@ -149,10 +173,10 @@ async fn a_lock_that_is_dropped_or_whose_holder_goes_away_is_free() {
 async fn a_lock_lives_longer_than_its_lease_while_it_is_held() {
     let server = Server::start();
     for cache in [local(), shared(&server)] {
-        let lease = Duration::from_millis(300);
+        let lease = Duration::from_secs(2);
         let lock = cache.lock("billing", lease).await.unwrap();
         let start = Instant::now();
-        while start.elapsed() < 3 * lease {
+        while start.elapsed() < lease * 5 / 4 {
             assert!(cache.try_lock("billing", lease).await.unwrap().is_none());
             tokio::task::yield_now().await;
         }
@@ -165,12 +189,13 @@ async fn a_lock_lives_longer_than_its_lease_while_it_is_held() {
 async fn a_lost_lock_is_reported_and_has_the_smaller_fence() {
     let mut server = Server::start();
     let cache = shared(&server);
-    let lease = Duration::from_millis(300);
+    // Noticed when it is to be renewed, which is long before the lease would be over.
+    let lease = Duration::from_secs(6);
     // Somebody else's, after all that was there is gone.
     let lock = cache.lock("billing", lease).await.unwrap();
     server.tell::<()>(&["FLUSHALL"]);
     let other = shared(&server).lock("billing", TTL).await.unwrap();
-    tokio::time::timeout(Duration::from_secs(10), lock.lost()).await.expect("it is reported");
+    tokio::time::timeout(lease * 3 / 4, lock.lost()).await.expect("it is reported");
     assert!(lock.is_lost() && other.fence() > lock.fence());
     let fence = lock.fence();
     assert!(!lock.release().await.unwrap(), "and there is nothing to give back");
@@ -178,6 +203,7 @@ async fn a_lost_lock_is_reported_and_has_the_smaller_fence() {
     assert!(other.release().await.unwrap());
 
     // The server is gone for longer than the lease.
+    let lease = Duration::from_millis(300);
     let lock = cache.lock("billing", lease).await.unwrap();
     assert!(lock.fence() > fence);
     let asked = Instant::now();
