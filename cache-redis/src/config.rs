@@ -12,6 +12,8 @@ use redis::io::tcp::{TcpSettings, socket2::TcpKeepalive};
 use redis::{Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _, RedisConnectionInfo};
 
 use crate::Redis;
+#[cfg(feature = "tls")]
+use crate::tls::Tls;
 use url::Location;
 
 /// Everything that is known before the first connection.
@@ -22,6 +24,8 @@ pub(crate) struct Config {
     pub(crate) login: Option<Login>,
     pub(crate) client_name: String,
     pub(crate) deadlines: Deadlines,
+    #[cfg(feature = "tls")]
+    pub(crate) tls: Option<Tls>,
 }
 
 /// Where the server listens.
@@ -84,6 +88,10 @@ pub struct RedisBuilder {
     user: Option<String>,
     password: Option<Secret>,
     client_name: Option<String>,
+    #[cfg(feature = "tls")]
+    tls: bool,
+    #[cfg(feature = "tls")]
+    roots: Vec<Vec<u8>>,
     read: Option<Duration>,
     write: Option<Duration>,
     invalidate: Option<Duration>,
@@ -130,6 +138,21 @@ impl RedisBuilder {
     pub fn client_name(mut self, name: impl Into<String>) -> Self {
         self.client_name = Some(name.into());
         self
+    }
+
+    /// Encrypts the connection, as `rediss://` does. Cargo feature `redis-tls`.
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self) -> Self {
+        self.tls = true;
+        self
+    }
+
+    /// Trusts these certificates (PEM) in place of those that the system trusts, and encrypts the connection.
+    /// Cargo feature `redis-tls`.
+    #[cfg(feature = "tls")]
+    pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.roots.push(pem.into());
+        self.tls()
     }
 
     /// How long a read may take, connecting included; 100 ms if nothing says otherwise.
@@ -207,7 +230,24 @@ impl RedisBuilder {
         if db < 0 {
             return Err(malformed(format!("a Redis database has a number from 0 up, not {db}")));
         }
-        Ok(Config { address, db, login, client_name, deadlines })
+        #[cfg(feature = "tls")]
+        let tls = match &address {
+            Address::Tcp { .. } if self.tls || location.tls => {
+                Some(Tls::trusting(&self.roots).map_err(malformed)?)
+            }
+            Address::Tcp { .. } => None,
+            _ if self.tls => return Err(malformed("a unix socket is not encrypted; leave `tls` out")),
+            _ => None,
+        };
+        Ok(Config {
+            address,
+            db,
+            login,
+            client_name,
+            deadlines,
+            #[cfg(feature = "tls")]
+            tls,
+        })
     }
 }
 
@@ -235,6 +275,9 @@ impl Config {
             login,
             client_name: "larder".to_owned(),
             deadlines: Deadlines::default(),
+            // What the client was opened with says it.
+            #[cfg(feature = "tls")]
+            tls: None,
         }
     }
 
@@ -255,12 +298,17 @@ impl Config {
 /// The client library leaves all of this off: small requests would wait for one another, and a peer that
 /// vanished without a word would never be noticed.
 fn tcp_settings() -> TcpSettings {
-    let keepalive =
-        TcpKeepalive::new().with_time(Duration::from_secs(15)).with_interval(Duration::from_secs(5));
-    let settings = TcpSettings::default().set_nodelay(true).set_keepalive(keepalive);
+    let settings = TcpSettings::default().set_nodelay(true).set_keepalive(keepalive());
     #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
-    let settings = settings.set_user_timeout(Duration::from_secs(5));
+    let settings = settings.set_user_timeout(USER_TIMEOUT);
     settings
+}
+
+/// How long a peer may leave what was sent unacknowledged.
+pub(crate) const USER_TIMEOUT: Duration = Duration::from_secs(5);
+
+pub(crate) fn keepalive() -> TcpKeepalive {
+    TcpKeepalive::new().with_time(Duration::from_secs(15)).with_interval(Duration::from_secs(5))
 }
 
 impl Deadlines {

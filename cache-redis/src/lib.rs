@@ -13,6 +13,7 @@
 //! remote      the verbs: what is asked, what the answers mean
 //! read        how a name is read
 //! error       what a failure is called
+//! tls         certificates and handshake (feature `tls`)
 //! ```
 //!
 //! An ACL user needs `+eval +evalsha +mget +set +getrange +pttl +pexpire +unlink` on the keys
@@ -36,6 +37,8 @@ mod remote;
 mod script;
 mod supervisor;
 mod time;
+#[cfg(feature = "tls")]
+mod tls;
 
 use std::fmt;
 use std::sync::Arc;
@@ -59,7 +62,8 @@ impl Redis {
     /// A store on the server that `url` names, connected when it is first used.
     ///
     /// `redis://[[user]:password@]host[:port][/db]`, or `unix:///path/of/socket[?db=…&user=…&pass=…]`;
-    /// `valkey://` is the same as `redis://`. Characters with a meaning in a URL are percent-encoded.
+    /// `valkey://` is the same as `redis://`. `rediss://` or `valkeys://` is the same over TLS, and
+    /// needs the Cargo feature `redis-tls`. Characters with a meaning in a URL are percent-encoded.
     /// [`ErrorKind::Config`](cache_core::ErrorKind::Config) says what a malformed URL lacks, without
     /// repeating what could be a password.
     ///

@@ -18,6 +18,8 @@ use redis::{AsyncConnectionConfig, Client, Cmd, RedisResult, ServerError, Value}
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
 
+#[cfg(feature = "tls")]
+use crate::config::Address;
 use crate::config::{Config, Deadlines, Secret};
 use crate::error::{Failure, Verdict};
 use crate::random;
@@ -243,9 +245,7 @@ impl Supervisor {
             .set_pipeline_buffer_size(QUEUE)
             .set_write_backpressure_boundary(64 * 1024);
         let unreachable = |error| Failure::unreachable(&self.server, &error);
-        let client = self.config.connection_info().and_then(Client::open).map_err(unreachable)?;
-        let connection =
-            client.get_multiplexed_async_connection_with_config(&settings).await.map_err(unreachable)?;
+        let connection = self.open(settings).await.map_err(unreachable)?;
         let link = Link { connection, serial, made: Instant::now(), silent_since: Arc::default() };
         let (steps, commands): (Vec<Step>, Vec<Cmd>) = self.greeting().into_iter().unzip();
         for (step, reply) in steps.into_iter().zip(link.each(commands).await) {
@@ -256,6 +256,15 @@ impl Supervisor {
             }
         }
         Ok(link)
+    }
+
+    async fn open(&self, settings: AsyncConnectionConfig) -> RedisResult<MultiplexedConnection> {
+        #[cfg(feature = "tls")]
+        if let (Some(tls), Address::Tcp { host, port }) = (&self.config.tls, &self.config.address) {
+            return tls.connect(host, *port, settings).await;
+        }
+        let client = self.config.connection_info().and_then(Client::open)?;
+        client.get_multiplexed_async_connection_with_config(&settings).await
     }
 
     /// What the refusal of a step means for the connection.

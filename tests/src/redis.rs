@@ -263,7 +263,8 @@ fn send_signal(signal: &str, process: u32) {
 }
 
 /// A port below those that the system gives to outgoing connections: it stays free while a server restarts.
-fn free_port() -> u16 {
+#[must_use]
+pub fn free_port() -> u16 {
     loop {
         let port = 20_000 + u16::try_from(random() % 12_000).unwrap_or_default();
         if TcpListener::bind(("127.0.0.1", port)).is_ok() {

@@ -13,6 +13,8 @@ pub(super) struct Location {
     pub(super) db: Option<i64>,
     pub(super) user: Option<String>,
     pub(super) password: Option<Secret>,
+    /// Whether the connection is encrypted.
+    pub(super) tls: bool,
 }
 
 /// Reads a URL; an error is a text for the user.
@@ -24,9 +26,12 @@ pub(super) fn parse(url: &str) -> Result<Location, String> {
     match scheme {
         "redis" | "valkey" => server(rest),
         "unix" | "redis+unix" | "valkey+unix" => socket(rest),
-        "rediss" | "valkeys" => Err(format!(
-            "\"{scheme}://\" needs the Cargo feature `redis-tls`, which this version does not have yet; {ALLOWED}"
-        )),
+        "rediss" | "valkeys" if cfg!(feature = "tls") => {
+            server(rest).map(|location| Location { tls: true, ..location })
+        }
+        "rediss" | "valkeys" => {
+            Err(format!("\"{scheme}://\" needs the Cargo feature `redis-tls` of `larder`; {ALLOWED}"))
+        }
         "redis+cluster" | "redis+sentinel" => {
             let what = scheme.trim_start_matches("redis+");
             Err(format!(
@@ -70,7 +75,7 @@ fn server(rest: &str) -> Result<Location, String> {
     if let Some((name, _)) = parameters(query).next() {
         return Err(format!("the Redis URL has a parameter {name:?}, which means nothing here; {ALLOWED}"));
     }
-    Ok(Location { address: Some(Address::Tcp { host, port }), db, user, password })
+    Ok(Location { address: Some(Address::Tcp { host, port }), db, user, password, tls: false })
 }
 
 fn socket(rest: &str) -> Result<Location, String> {
@@ -213,6 +218,23 @@ mod tests {
     }
 
     #[test]
+    fn urls_with_tls_need_their_feature() {
+        for url in ["rediss://shop:hunter2@h:1/2", "valkeys://shop:hunter2@h:1/2"] {
+            assert_eq!(parse(url).is_ok(), cfg!(feature = "tls"), "{url}");
+            match parse(url) {
+                Ok(location) => {
+                    let plain = with(tcp("h", 1), Some("shop"), "hunter2");
+                    assert_eq!(location, Location { db: Some(2), tls: true, ..plain });
+                }
+                Err(error) => {
+                    assert!(!error.contains("hunter2"), "{error}");
+                    assert!(error.contains("the Cargo feature `redis-tls`"), "{error}");
+                }
+            }
+        }
+    }
+
+    #[test]
     fn urls_of_sockets() {
         let at = |path: &str| Location {
             address: Some(Address::Unix(PathBuf::from(path))),
@@ -261,7 +283,6 @@ mod tests {
             ("unix://run/redis.sock", "the whole path"),
             ("unix:///s?pass=hun&ter2", "write \"&\" as %26"),
             ("unix:///s?pass=hun&db=ter2", "a `db` that is no number"),
-            ("rediss://shop:hunter2@h", "the Cargo feature `redis-tls`"),
             ("redis+cluster://shop:hunter2@h", "needs cluster support"),
             ("redis+sentinel://shop:hunter2@h", "needs sentinel support"),
         ];
