@@ -12,6 +12,7 @@ use redis::io::tcp::{TcpSettings, socket2::TcpKeepalive};
 use redis::{Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _, RedisConnectionInfo};
 
 use crate::Redis;
+use crate::sentinel::Sentinels;
 #[cfg(feature = "tls")]
 use crate::tls::Tls;
 use url::Location;
@@ -36,6 +37,8 @@ pub(crate) enum Address {
         port: u16,
     },
     Unix(PathBuf),
+    /// Wherever sentinels say.
+    Sentinel(Sentinels),
     /// Whatever a client of the `redis` crate was opened with.
     Given(ConnectionAddr),
 }
@@ -191,6 +194,9 @@ impl RedisBuilder {
         let location = self.url.transpose().map_err(malformed)?.unwrap_or_default();
         let address = match (self.host, self.port, location.address) {
             (None, None, Some(address)) => address,
+            (_, _, Some(Address::Sentinel(_))) => {
+                return Err(malformed("sentinels say where the server is; leave `host` and `port` out"));
+            }
             (host, port, address) => {
                 let (known_host, known_port) = match address {
                     Some(Address::Tcp { host, port }) => (Some(host), Some(port)),
@@ -236,7 +242,11 @@ impl RedisBuilder {
                 Some(Tls::trusting(&self.roots).map_err(malformed)?)
             }
             Address::Tcp { .. } => None,
-            _ if self.tls => return Err(malformed("a unix socket is not encrypted; leave `tls` out")),
+            _ if self.tls => {
+                return Err(malformed(
+                    "only a connection to a host and port can be encrypted; leave `tls` out",
+                ));
+            }
             _ => None,
         };
         Ok(Config {
@@ -282,17 +292,29 @@ impl Config {
     }
 
     /// How the client library reaches the server. Logging in is our own business, and not in here.
-    pub(crate) fn connection_info(&self) -> redis::RedisResult<ConnectionInfo> {
+    ///
+    /// `primary` is where sentinels say that it is.
+    pub(crate) fn connection_info(
+        &self,
+        primary: Option<ConnectionAddr>,
+    ) -> redis::RedisResult<ConnectionInfo> {
         let address = match &self.address {
             Address::Tcp { host, port } => ConnectionAddr::Tcp(host.clone(), *port),
             Address::Unix(path) => ConnectionAddr::Unix(path.clone()),
+            // Without them nobody knows; the name alone leads nowhere.
+            Address::Sentinel(sentinels) => {
+                primary.unwrap_or_else(|| ConnectionAddr::Tcp(sentinels.primary.clone(), 0))
+            }
             Address::Given(address) => address.clone(),
         };
-        let info = address.into_connection_info()?;
-        Ok(info
-            .set_redis_settings(RedisConnectionInfo::default().set_skip_set_lib_name())
-            .set_tcp_settings(tcp_settings()))
+        address.into_connection_info().map(plain)
     }
+}
+
+/// Without a login, and with the settings that all connections have.
+pub(crate) fn plain(info: ConnectionInfo) -> ConnectionInfo {
+    info.set_redis_settings(RedisConnectionInfo::default().set_skip_set_lib_name())
+        .set_tcp_settings(tcp_settings())
 }
 
 /// The client library leaves all of this off: small requests would wait for one another, and a peer that
@@ -337,6 +359,10 @@ impl fmt::Display for Address {
             Self::Tcp { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
             Self::Tcp { host, port } => write!(f, "{host}:{port}"),
             Self::Unix(path) => path.display().fmt(f),
+            Self::Sentinel(Sentinels { hosts, primary }) => {
+                let hosts: Vec<String> = hosts.iter().map(|(host, port)| format!("{host}:{port}")).collect();
+                write!(f, "{primary}, says {}", hosts.join(" or "))
+            }
             Self::Given(address) => address.fmt(f),
         }
     }

@@ -38,6 +38,21 @@ impl Failure {
         Self::new(ErrorKind::Unavailable, format!("cannot connect to redis at {server}: {}", cause(error)))
     }
 
+    /// No sentinel answered.
+    pub(crate) fn no_sentinel() -> Self {
+        Self::new(ErrorKind::Unavailable, "no sentinel says where redis is; check their addresses")
+    }
+
+    /// The sentinels name another primary.
+    pub(crate) fn replaced() -> Self {
+        Self::new(ErrorKind::Unavailable, "the sentinels name another primary").replacing()
+    }
+
+    /// The sentinels that answered know no such primary.
+    pub(crate) fn unknown_primary(name: &str) -> Self {
+        Self::new(ErrorKind::Config, format!("the sentinels watch no primary called {name:?}"))
+    }
+
     /// A connection to `server` was made, and ended before it could be used.
     pub(crate) fn ungreeted(server: &str, error: &RedisError) -> Self {
         match error.kind() {

@@ -9,6 +9,7 @@
 //! lib         Redis: open, connect, from_client
 //! config      the URL and the builder
 //! supervisor  one connection, kept usable
+//! sentinel    which server is the primary
 //! script      calls of Lua scripts and of plain commands
 //! remote      the verbs: what is asked, what the answers mean
 //! read        how a name is read
@@ -35,6 +36,7 @@ mod random;
 mod read;
 mod remote;
 mod script;
+mod sentinel;
 mod supervisor;
 mod time;
 #[cfg(feature = "tls")]
@@ -63,7 +65,9 @@ impl Redis {
     ///
     /// `redis://[[user]:password@]host[:port][/db]`, or `unix:///path/of/socket[?db=…&user=…&pass=…]`;
     /// `valkey://` is the same as `redis://`. `rediss://` or `valkeys://` is the same over TLS, and
-    /// needs the Cargo feature `redis-tls`. Characters with a meaning in a URL are percent-encoded.
+    /// needs the Cargo feature `redis-tls`.
+    /// `redis+sentinel://[[user]:password@]host[:port][,host[:port]…]/primary[/db]` names sentinels, at port 26379
+    /// unless they say otherwise, and the primary that they watch; user and password are those of the primary. Characters with a meaning in a URL are percent-encoded.
     /// [`ErrorKind::Config`](cache_core::ErrorKind::Config) says what a malformed URL lacks, without
     /// repeating what could be a password.
     ///

@@ -6,21 +6,19 @@
 //! After a failed attempt there is a pause in which operations fail at once.
 
 use std::future::poll_fn;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::task::Poll;
 use std::time::Duration;
 
 use cache_core::{Error, ErrorKind, Result};
 use parking_lot::Mutex;
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, Cmd, RedisResult, ServerError, Value};
+use redis::{AsyncConnectionConfig, Client, Cmd, ConnectionAddr, RedisResult, ServerError, Value};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
 
-#[cfg(feature = "tls")]
-use crate::config::Address;
-use crate::config::{Config, Deadlines, Secret};
+use crate::config::{Address, Config, Deadlines, Secret};
 use crate::error::{Failure, Verdict};
 use crate::random;
 use crate::script::{By, Call, PROBE};
@@ -84,6 +82,8 @@ type Outcome = Result<Link, Failure>;
 struct Link {
     connection: MultiplexedConnection,
     serial: u64,
+    /// Where it leads to, if sentinels said that.
+    primary: Option<ConnectionAddr>,
     made: Instant,
     /// When the first of the latest operations ran into its deadline, in nanoseconds since `made`; 0 after
     /// any answer.
@@ -231,7 +231,11 @@ impl Supervisor {
             let ended =
                 attempt.unwrap_or_else(|_elapsed| Err(Failure::not_connected(&supervisor.server, limit)));
             supervisor.end(serial, &ended);
-            sender.send_replace(Some(ended));
+            sender.send_replace(Some(ended.clone()));
+            let supervisor = Arc::downgrade(&{ supervisor });
+            if let Ok(link) = ended {
+                follow(supervisor, link).await;
+            }
         });
         outcome
     }
@@ -244,9 +248,13 @@ impl Supervisor {
             .set_response_timeout(None)
             .set_pipeline_buffer_size(QUEUE)
             .set_write_backpressure_boundary(64 * 1024);
-        let unreachable = |error| Failure::unreachable(&self.server, &error);
-        let connection = self.open(settings).await.map_err(unreachable)?;
-        let link = Link { connection, serial, made: Instant::now(), silent_since: Arc::default() };
+        let primary = match &self.config.address {
+            Address::Sentinel(sentinels) => Some(sentinels.primary(serial).await?),
+            _ => None,
+        };
+        let opened = self.open(primary.clone(), settings).await;
+        let connection = opened.map_err(|error| Failure::unreachable(&self.server, &error))?;
+        let link = Link { connection, serial, primary, made: Instant::now(), silent_since: Arc::default() };
         let (steps, commands): (Vec<Step>, Vec<Cmd>) = self.greeting().into_iter().unzip();
         for (step, reply) in steps.into_iter().zip(link.each(commands).await) {
             match reply {
@@ -258,12 +266,16 @@ impl Supervisor {
         Ok(link)
     }
 
-    async fn open(&self, settings: AsyncConnectionConfig) -> RedisResult<MultiplexedConnection> {
+    async fn open(
+        &self,
+        primary: Option<ConnectionAddr>,
+        settings: AsyncConnectionConfig,
+    ) -> RedisResult<MultiplexedConnection> {
         #[cfg(feature = "tls")]
         if let (Some(tls), Address::Tcp { host, port }) = (&self.config.tls, &self.config.address) {
             return tls.connect(host, *port, settings).await;
         }
-        let client = self.config.connection_info().and_then(Client::open)?;
+        let client = self.config.connection_info(primary).and_then(Client::open)?;
         client.get_multiplexed_async_connection_with_config(&settings).await
     }
 
@@ -327,6 +339,11 @@ impl Supervisor {
         }
     }
 
+    /// Whether `link` is the one in use.
+    fn uses(&self, link: &Link) -> bool {
+        matches!(&self.state.lock().phase, Phase::Connected(current) if current.serial == link.serial)
+    }
+
     /// Gives `link` up, if it is still the one in use.
     fn lose(&self, link: &Link, why: &Failure) {
         let news = {
@@ -367,6 +384,27 @@ impl State {
         self.announced.replace(connected) != Some(connected)
     }
 }
+
+/// Leaves the primary as soon as sentinels name another: a server that was replaced may not know it for many seconds.
+async fn follow(supervisor: Weak<Supervisor>, link: Link) {
+    let mut asked = link.serial;
+    while link.primary.is_some() {
+        tokio::time::sleep(ASK_SENTINELS).await;
+        let Some(supervisor) = supervisor.upgrade().filter(|supervisor| supervisor.uses(&link)) else {
+            return;
+        };
+        let Address::Sentinel(sentinels) = &supervisor.config.address else { return };
+        asked += 1;
+        if let Ok(now) = sentinels.primary(asked).await
+            && link.primary.as_ref() != Some(&now)
+        {
+            return supervisor.lose(&link, &Failure::replaced());
+        }
+    }
+}
+
+/// How often sentinels are asked whether the primary is still the same.
+const ASK_SENTINELS: Duration = Duration::from_millis(500);
 
 /// How many requests may wait to be written; more wait outside, each for its deadline.
 const QUEUE: usize = 1024;

@@ -19,6 +19,8 @@ pub struct Server {
     port: u16,
     folder: PathBuf,
     options: Vec<String>,
+    /// What makes it a sentinel, if it is one.
+    watches: Option<String>,
     running: Option<Running>,
 }
 
@@ -54,12 +56,32 @@ impl Server {
     /// If `redis-server` is not installed or does not start.
     #[must_use]
     pub fn start_with(options: &[&str]) -> Self {
+        Self::start_as(options, None)
+    }
+
+    /// A sentinel that watches `primary` under the name `shop`, and replaces it if two sentinels miss it.
+    ///
+    /// # Panics
+    ///
+    /// If `redis-server` is not installed or does not start.
+    #[must_use]
+    pub fn start_sentinel(primary: &Self) -> Self {
+        let port = primary.port;
+        let watches = format!(
+            "sentinel monitor shop 127.0.0.1 {port} 2\n\
+             sentinel down-after-milliseconds shop 500\n\
+             sentinel failover-timeout shop 2000\n"
+        );
+        Self::start_as(&[], Some(watches))
+    }
+
+    fn start_as(options: &[&str], watches: Option<String>) -> Self {
         let version = Command::new("redis-server").arg("--version").stdout(Stdio::null()).status();
         assert!(version.is_ok_and(|status| status.success()), "install redis-server, version 7 or later");
         let folder = std::env::temp_dir().join(format!("larder-{:016x}", random()));
         fs::create_dir(&folder).expect("a folder for the server");
         let options = options.iter().map(|&option| option.to_owned()).collect();
-        let mut server = Self { port: 0, folder, options, running: None };
+        let mut server = Self { port: 0, folder, options, watches, running: None };
         for _ in 0..20 {
             server.port = free_port();
             if server.run() {
@@ -185,6 +207,14 @@ impl Server {
         Ok(connection)
     }
 
+    /// A sentinel writes what it learns into the file that it was started with.
+    fn sentinel_arguments(&self) -> Vec<String> {
+        let Some(watches) = &self.watches else { return Vec::new() };
+        let file = self.folder.join("sentinel.conf");
+        fs::write(&file, watches).expect("the server's folder");
+        vec![file.to_str().expect("a path in UTF-8").to_owned(), "--sentinel".to_owned()]
+    }
+
     fn signal(&self, signal: &str) {
         let running = self.running.as_ref().expect("a running server");
         send_signal(signal, running.process);
@@ -197,6 +227,7 @@ impl Server {
         let text = |path: &Path| path.to_str().expect("a path in UTF-8").to_owned();
         let mut keeper = Command::new("sh")
             .args(["-c", KEEPER, "sh"])
+            .args(self.sentinel_arguments())
             .args(["--bind", "127.0.0.1", "--port", &self.port.to_string(), "--save", ""])
             .args(["--dir", &text(&self.folder), "--logfile", &text(&log), "--enable-debug-command", "yes"])
             .args(["--unixsocket", &text(&self.socket())])
@@ -211,7 +242,7 @@ impl Server {
         let start = Instant::now();
         loop {
             let said = fs::read_to_string(&log).unwrap_or_default();
-            if said.contains("Ready to accept connections") {
+            if said.contains("Ready to accept connections") || said.contains("Sentinel ID is") {
                 self.running = Some(running);
                 return true;
             }

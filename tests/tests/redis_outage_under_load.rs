@@ -68,15 +68,15 @@ async fn ten_seconds_without_a_server_are_noticed_by_nobody() {
     .await;
 
     // Callers that never pause, over far more items than there is room for, and now and then a change.
-    let (stop, calls, slowest) =
+    let (over, calls, slowest) =
         (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
     let callers: Vec<_> = (0..32_u64)
         .map(|caller| {
-            let (shop, stop, calls, slowest) =
-                (shop.clone(), Arc::clone(&stop), Arc::clone(&calls), Arc::clone(&slowest));
+            let (shop, over, calls, slowest) =
+                (shop.clone(), Arc::clone(&over), Arc::clone(&calls), Arc::clone(&slowest));
             tokio::spawn(async move {
                 let mut id = caller;
-                while !stop.load(Ordering::SeqCst) {
+                while !over.load(Ordering::SeqCst) {
                     id = (id * 7 + 13) % 5_000;
                     let asked = Instant::now();
                     let item = shop.item(id, "secret-argument").await.expect("no call fails");
@@ -130,7 +130,7 @@ async fn ten_seconds_without_a_server_are_noticed_by_nobody() {
     assert!(took < SOON + SLACK, "it took {took:?} to be whole");
 
     progress(2_000).await;
-    stop.store(true, Ordering::SeqCst);
+    over.store(true, Ordering::SeqCst);
     for caller in callers {
         caller.await.expect("no call fails");
     }

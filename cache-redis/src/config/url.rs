@@ -5,6 +5,7 @@ use std::net::Ipv6Addr;
 use std::path::PathBuf;
 
 use super::{Address, DEFAULT_PORT, Secret};
+use crate::sentinel::Sentinels;
 
 /// What a URL says; the rest is left to the builder.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,12 +33,10 @@ pub(super) fn parse(url: &str) -> Result<Location, String> {
         "rediss" | "valkeys" => {
             Err(format!("\"{scheme}://\" needs the Cargo feature `redis-tls` of `larder`; {ALLOWED}"))
         }
-        "redis+cluster" | "redis+sentinel" => {
-            let what = scheme.trim_start_matches("redis+");
-            Err(format!(
-                "\"{scheme}://\" needs {what} support, which this version does not have yet; {ALLOWED}"
-            ))
-        }
+        "redis+sentinel" | "valkey+sentinel" => sentinel(rest),
+        "redis+cluster" => Err(format!(
+            "\"{scheme}://\" needs cluster support, which this version does not have yet; {ALLOWED}"
+        )),
         _ if scheme.len() <= 20
             && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'+') =>
         {
@@ -53,29 +52,68 @@ pub(super) fn is_host(host: &str) -> bool {
     !host.is_empty() && (host.chars().all(of_name) || host.parse::<Ipv6Addr>().is_ok())
 }
 
+/// Where a sentinel listens unless it says otherwise.
+const SENTINEL_PORT: u16 = 26379;
+
 const ALLOWED: &str = "allowed are \"redis://[[user]:password@]host[:port][/db]\" and \"unix:///path/of/socket[?db=…&user=…&pass=…]\"";
 
 fn server(rest: &str) -> Result<Location, String> {
+    let (login, host, tail) = parts(rest)?;
+    let (host, port) = host_and_port(host, DEFAULT_PORT)?;
+    let (user, password) = login_of(login)?;
+    let (path, query) = path_and_query(tail)?;
+    let db = database(path)?;
+    without_parameters(query)?;
+    Ok(Location { address: Some(Address::Tcp { host, port }), db, user, password, tls: false })
+}
+
+fn sentinel(rest: &str) -> Result<Location, String> {
+    let (login, hosts, tail) = parts(rest)?;
+    let hosts = hosts.split(',').map(|host| host_and_port(host, SENTINEL_PORT)).collect::<Result<_, _>>()?;
+    let (user, password) = login_of(login)?;
+    let (path, query) = path_and_query(tail)?;
+    let path = path.trim_matches('/');
+    let (primary, path) = path.split_once('/').unwrap_or((path, ""));
+    let (primary, db) = (decoded(primary)?, database(path)?);
+    if primary.is_empty() {
+        return Err(
+            "the Redis URL has no name of a primary; write \"redis+sentinel://host,host/name\"".to_owned()
+        );
+    }
+    without_parameters(query)?;
+    let address = Some(Address::Sentinel(Sentinels { hosts, primary }));
+    Ok(Location { address, db, user, password, tls: false })
+}
+
+/// Login, hosts, and what comes behind them.
+fn parts(rest: &str) -> Result<(&str, &str, &str), String> {
     let (authority, tail) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
     if tail.contains('@') {
         return Err("the Redis URL has a \"@\" behind its host; in a user or password write \"/\" as %2F, \
                     \"?\" as %3F, \"#\" as %23 and \"@\" as %40"
             .to_owned());
     }
-    let (login, host) = authority.rsplit_once('@').unwrap_or(("", authority));
-    let (host, port) = host_and_port(host)?;
-    let (user, password) = login_of(login)?;
-    let (path, query) = path_and_query(tail)?;
-    let db = match path.trim_matches('/') {
-        "" => None,
-        number => Some(number.parse().map_err(|_| {
-            format!("the Redis URL has a database {number:?}, which is no number; {ALLOWED}")
-        })?),
-    };
-    if let Some((name, _)) = parameters(query).next() {
-        return Err(format!("the Redis URL has a parameter {name:?}, which means nothing here; {ALLOWED}"));
+    let (login, hosts) = authority.rsplit_once('@').unwrap_or(("", authority));
+    Ok((login, hosts, tail))
+}
+
+fn database(path: &str) -> Result<Option<i64>, String> {
+    match path.trim_matches('/') {
+        "" => Ok(None),
+        number => number
+            .parse()
+            .map(Some)
+            .map_err(|_| format!("the Redis URL has a database {number:?}, which is no number; {ALLOWED}")),
     }
-    Ok(Location { address: Some(Address::Tcp { host, port }), db, user, password, tls: false })
+}
+
+fn without_parameters(query: &str) -> Result<(), String> {
+    match parameters(query).next() {
+        None => Ok(()),
+        Some((name, _)) => {
+            Err(format!("the Redis URL has a parameter {name:?}, which means nothing here; {ALLOWED}"))
+        }
+    }
 }
 
 fn socket(rest: &str) -> Result<Location, String> {
@@ -104,7 +142,7 @@ fn socket(rest: &str) -> Result<Location, String> {
     Ok(location)
 }
 
-fn host_and_port(text: &str) -> Result<(String, u16), String> {
+fn host_and_port(text: &str, usual: u16) -> Result<(String, u16), String> {
     let (host, port) = if let Some(bracketed) = text.strip_prefix('[') {
         let (host, port) = bracketed.split_once(']').unwrap_or(("", ""));
         if host.parse::<Ipv6Addr>().is_err() || !(port.is_empty() || port.starts_with(':')) {
@@ -125,7 +163,7 @@ fn host_and_port(text: &str) -> Result<(String, u16), String> {
         (host, port)
     };
     let port = match port {
-        None => DEFAULT_PORT,
+        None => usual,
         Some(port) => port
             .parse()
             .ok()
@@ -218,6 +256,16 @@ mod tests {
     }
 
     #[test]
+    fn urls_of_sentinels() {
+        let hosts = vec![("a".to_owned(), 1), ("::1".to_owned(), 26379)];
+        let address = Some(Address::Sentinel(Sentinels { hosts, primary: "shop".to_owned() }));
+        let plain = Location { address, ..Location::default() };
+        assert_eq!(parse("redis+sentinel://a:1,[::1]/shop"), Ok(plain.clone()));
+        let expected = Location { db: Some(3), ..with(plain, Some("me"), "secret") };
+        assert_eq!(parse("redis+sentinel://me:secret@a:1,[::1]/shop/3"), Ok(expected));
+    }
+
+    #[test]
     fn urls_with_tls_need_their_feature() {
         for url in ["rediss://shop:hunter2@h:1/2", "valkeys://shop:hunter2@h:1/2"] {
             assert_eq!(parse(url).is_ok(), cfg!(feature = "tls"), "{url}");
@@ -284,7 +332,11 @@ mod tests {
             ("unix:///s?pass=hun&ter2", "write \"&\" as %26"),
             ("unix:///s?pass=hun&db=ter2", "a `db` that is no number"),
             ("redis+cluster://shop:hunter2@h", "needs cluster support"),
-            ("redis+sentinel://shop:hunter2@h", "needs sentinel support"),
+            ("redis+sentinel://shop:hunter2@h", "no name of a primary"),
+            ("redis+sentinel://shop:hunter2@h/", "no name of a primary"),
+            ("redis+sentinel://shop:hunter2@a,,b/shop", "no host"),
+            ("redis+sentinel://shop:hunter2@a,b/shop/x", "a database \"x\""),
+            ("redis+sentinel://shop:hunter2@a,b/shop?x=1", "a parameter \"x\""),
         ];
         for (url, reason) in table {
             let error = parse(url).expect_err(url);
