@@ -357,3 +357,39 @@ async fn the_log_says_once_when_the_connection_comes_and_goes() {
     assert_eq!(log.lines()[2], "INFO larder connected to redis");
     assert!(!log.text().contains("my-"), "{}", log.text());
 }
+
+/// The memory that this process has had at most, in bytes.
+fn peak() -> u64 {
+    let text = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
+    1024 * line.split_whitespace().next().and_then(|number| number.parse().ok()).unwrap_or(0_u64)
+}
+
+#[tokio::test]
+async fn lengths_that_are_a_lie_cost_no_memory_and_no_panic() {
+    let server = Server::start();
+    let proxy = Proxy::before(server.port()).await;
+    let store = Redis::open(proxy.url()).unwrap();
+    until_async(async || value(&store, "name").await.is_ok()).await;
+    let before = peak();
+    let nested = "*1\r\n".repeat(100_000);
+    for answer in [
+        "*2147483647\r\n",
+        "*9223372036854775807\r\n:1\r\n",
+        "*-7\r\n",
+        "$536870911\r\nx",
+        "$9223372036854775807\r\n",
+        "$-9223372036854775808\r\n",
+        "%2147483647\r\n",
+        "~2147483647\r\n",
+        ">2147483647\r\n",
+        &nested,
+    ] {
+        proxy.replies(Fault::Replace(answer.as_bytes().to_vec()));
+        assert!(value(&store, "name").await.is_err(), "{:?}", answer.get(..30));
+        proxy.heal();
+        until_async(async || value(&store, "name").await.is_ok()).await;
+    }
+    let grown = peak().saturating_sub(before);
+    assert!(grown < 64 << 20, "{} MiB", grown >> 20);
+}
