@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use tracing::Instrument as _;
 
 use super::load::{Landed, Loading};
-use super::{Lead, Lookup, Miss, Sought, Step, Target, output_of, seek};
+use super::{Lead, Lookup, Miss, Sought, Step, Target, clones_in_place, output_of, seek, serve};
 use crate::cache::{Cache, Inner};
 use crate::clock;
 use crate::codec::Wire;
@@ -65,6 +65,14 @@ impl Due {
     }
 }
 
+/// What a look at the local store shows, where the store may hold a lock.
+enum Sight<O> {
+    Answer(O),
+    /// The entry of an answer that is cloned outside the lock.
+    Fresh(Arc<Entry>),
+    Due(Due),
+}
+
 /// As [`lookup`](super::lookup), for a function that says `stale` or `early`: a miss may have a value at hand.
 #[inline]
 pub fn lookup_stale<'f, C, S, W>(
@@ -90,15 +98,11 @@ where
             let left = entry.left(now);
             let haste = policy::haste(left, site.beta());
             match policy::decide(left, haste) {
-                Plan::Serve => {
-                    let output = output_of(shape, entry)?;
-                    inner.counters.local_hits.increment();
-                    context::inherit(inner.id(), entry.stamp().tags());
-                    Some(Ok(output))
-                }
+                Plan::Serve if clones_in_place::<S::Value>() => serve(inner, shape, entry).map(Sight::Answer),
+                Plan::Serve => Some(Sight::Fresh(Arc::clone(entry))),
                 Plan::Revalidate => {
                     let is_answer = (W::TYPED.is)(entry) || entry.value::<Absent>().is_some();
-                    is_answer.then(|| Err(Due { haste, ..Due::of(Arc::clone(entry), Source::Local) }))
+                    is_answer.then(|| Sight::Due(Due { haste, ..Due::of(Arc::clone(entry), Source::Local) }))
                 }
                 Plan::Load => {
                     if entry.expire() {
@@ -109,8 +113,12 @@ where
             }
         });
         let due = match found {
-            Some(Ok(output)) => return Lookup::Hit(output),
-            Some(Err(due)) => Some(due),
+            Some(Sight::Answer(output)) => return Lookup::Hit(output),
+            Some(Sight::Fresh(entry)) => match serve(inner, shape, &entry) {
+                Some(output) => return Lookup::Hit(output),
+                None => None,
+            },
+            Some(Sight::Due(due)) => Some(due),
             None => None,
         };
         let target = Target { early: Some(site.beta()), ..Target::new(cache, key.to_key()) };
