@@ -101,14 +101,14 @@ impl Inner {
         let Fetched { value, ttl, generations } = remote.fetch(&name, &scopes, None).await?;
         let live = value.as_ref().and_then(|value| self.open(key, wanted, &as_of, value, ttl, &generations));
         let beginning = value.as_ref().map(|value| &value[..value.len().min(IDENTITY)]);
-        if let (Some(count), Some(beginning)) =
-            (live.and_then(|live| live.entry.value::<i64>().copied()), beginning)
+        if let (Some(live), Some(beginning)) = (live.filter(|live| !live.is_stale), beginning)
+            && let Some(count) = live.entry.value::<i64>()
         {
-            let payload = self.encode(wanted.typed, &sum(count, by)?)?;
-            let claimed = Claimed::new(token, generations);
-            let same = Expect::Same(beginning);
-            let stored = self.publish_if(key, wanted, &claimed, Some(&payload), ttl.into(), same).await?;
-            return Ok(stored.then_some(count.wrapping_add(by)));
+            let sum = sum(*count, by)?;
+            let payload = self.encode(wanted.typed, &sum)?;
+            let (claimed, same) = (Claimed::new(token, generations), Expect::Same(beginning));
+            let stored = self.publish_if(key, wanted, &claimed, Some(&payload), live.left, same).await?;
+            return Ok(stored.then_some(sum));
         }
         // Claimed, so that an invalidation from here on keeps it from being stored.
         let claim = Claim { token, lease: LEASE, reject: beginning };
@@ -118,8 +118,8 @@ impl Inner {
         }
         let payload = self.encode(wanted.typed, &by)?;
         let claimed = Claimed::new(token, generations);
-        let ttl = self.settings.default_ttl;
-        let stored = self.publish(key, wanted, &claimed, Some(&payload), ttl.into()).await?;
+        let usual = self.settings.default_ttl.into();
+        let stored = self.publish(key, wanted, &claimed, Some(&payload), usual).await?;
         Ok(stored.then_some(by))
     }
 }

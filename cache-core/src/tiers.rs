@@ -75,8 +75,8 @@ pub(crate) struct Claimed {
 pub(crate) struct Live {
     pub(crate) entry: Arc<Entry>,
     /// How much longer the store keeps it.
-    left: Life,
-    is_stale: bool,
+    pub(crate) left: Life,
+    pub(crate) is_stale: bool,
 }
 
 impl Claimed {
