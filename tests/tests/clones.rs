@@ -17,7 +17,7 @@ static CLONES: AtomicUsize = AtomicUsize::new(0);
 
 impl Clone for Busy {
     fn clone(&self) -> Self {
-        let (stored, all_stored) = channel();
+        let (done, all_done) = channel();
         let cache = self.cache.clone();
         thread::spawn(move || {
             let stores = async {
@@ -26,7 +26,7 @@ impl Clone for Busy {
                 }
             };
             pollster::block_on(stores);
-            let _ = stored.send(());
+            let _ = done.send(());
         });
         // Only a failure takes that long.
         all_stored
