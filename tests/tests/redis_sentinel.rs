@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use larder::store::RemoteStore as _;
 use larder::{Cache, ErrorKind, Redis, Result};
-use tests::redis::Server;
+use tests::redis::{Server, patient};
 use tests::until_async;
 
 const TTL: Duration = Duration::from_secs(300);
@@ -71,8 +72,7 @@ async fn the_primary_is_found_whichever_sentinel_is_asked_and_only_by_its_name()
     // One that is dead and one that hangs are no reason to find nobody.
     watched.sentinels[0].kill();
     watched.sentinels[1].stop();
-    let cache = Cache::builder().remote(Redis::open(&url).unwrap()).build();
-    until_async(async || cache.set("n", &1_u64, TTL).await.is_ok()).await;
+    patient(&url).health().await.unwrap();
     watched.sentinels[1].kill();
     watched.sentinels[2].kill();
     let error = Redis::connect(&url).await.unwrap_err();
