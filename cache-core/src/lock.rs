@@ -39,11 +39,14 @@ impl Cache {
     /// ```
     /// # use std::time::Duration;
     /// # async fn charge(order: u64, fence: u64) {}
-    /// # async fn run(cache: &cache_core::Cache) -> cache_core::Result<()> {
+    /// # async fn run(cache: &cache_core::Cache, orders: &[u64]) -> cache_core::Result<()> {
     /// let lock = cache.lock("billing", Duration::from_secs(10)).await?;
-    /// tokio::select! {
-    ///     () = charge(42, lock.fence()) => {}
-    ///     () = lock.lost() => eprintln!("somebody else may be billing by now"),
+    /// for order in orders {
+    ///     if lock.is_lost() {
+    ///         // somebody else may be billing by now
+    ///         break;
+    ///     }
+    ///     charge(*order, lock.fence()).await;
     /// }
     /// # Ok(()) }
     /// ```
