@@ -29,9 +29,7 @@ impl Clone for Busy {
             let _ = done.send(());
         });
         // Only a failure takes that long.
-        all_stored
-            .recv_timeout(Duration::from_secs(20))
-            .expect("the cache is locked while a value is cloned");
+        all_done.recv_timeout(Duration::from_secs(20)).expect("the cache is locked while a value is cloned");
         CLONES.fetch_add(1, Ordering::Relaxed);
         Self { cache: self.cache.clone(), name: self.name.clone() }
     }
