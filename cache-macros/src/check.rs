@@ -14,7 +14,7 @@ pub(crate) use self::reach::{InvalidatePlan, PutPlan, Reach, invalidate, put, re
 use proc_macro2::Ident;
 use syn::ext::IdentExt as _;
 use syn::visit::Visit;
-use syn::{Type, TypeReference};
+use syn::{GenericArgument, PathArguments, Type, TypeReference};
 
 use crate::diagnose::{Mistake, Problems, quoted};
 use crate::function::{Color, Function, contains_impl_trait, impl_trait};
@@ -77,14 +77,27 @@ fn returns_a_value(function: &Function, local: bool, problems: &mut Problems) {
     if let Some(opaque) = impl_trait(output) {
         problems.at(opaque, Mistake::ReturnsImpl { output: &quoted(opaque) });
     }
+    // An error is not stored, so that nothing has to be read back.
+    let of_the_error = error_type(output).map(borrows).unwrap_or_default();
     for borrow in borrows(output) {
         let (text, owned) = (quoted(borrow), owned_form(&borrow.elem));
         let is_static = borrow.lifetime.as_ref().is_some_and(|lifetime| lifetime.ident == "static");
         if !is_static {
             problems.at(borrow, Mistake::ReturnsBorrow { borrow: &text, owned: &owned });
-        } else if !local {
+        } else if !local && !of_the_error.iter().any(|error| std::ptr::eq(*error, borrow)) {
             problems.at(borrow, Mistake::ReturnsStatic { borrow: &text, owned: &owned });
         }
+    }
+}
+
+/// The `E` of a `Result<T, E>`.
+fn error_type(output: &Type) -> Option<&Type> {
+    let Type::Path(path) = output else { return None };
+    let last = path.path.segments.last().filter(|last| last.ident == "Result")?;
+    let PathArguments::AngleBracketed(arguments) = &last.arguments else { return None };
+    match arguments.args.get(1)? {
+        GenericArgument::Type(error) => Some(error),
+        _ => None,
     }
 }
 

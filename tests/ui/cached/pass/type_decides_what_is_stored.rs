@@ -34,10 +34,17 @@ async fn pointer(n: u64) -> Arc<str> {
     n.to_string().into()
 }
 
+// The error is not stored: it may be what could not be read back.
+#[cached(key = "e:<n>")]
+async fn said(n: u64) -> Result<u64, &'static str> {
+    if n == 0 { Err("zero") } else { Ok(n) }
+}
+
 #[tokio::main]
 async fn main() {
     assert_eq!((fallible(0).await, fallible(1).await), (Err(NotClone), Ok(1)));
     assert_eq!((maybe(0).await, maybe(1).await), (None, Some(1)));
     assert_eq!((both(0).await, both(1).await, both(2).await), (Err(NotClone), Ok(None), Ok(Some(2))));
     assert_eq!(&*pointer(1).await, "1");
+    assert_eq!((said(0).await, said(1).await), (Err("zero"), Ok(1)));
 }
