@@ -168,7 +168,7 @@ impl Cache {
         let remote = match &self.inner.settings.remote {
             Some(remote) => Some(RemoteHealth {
                 server: remote.health().await,
-                left_alone: remote.is_open(),
+                breaker_open: remote.is_open(),
                 in_flight: remote.in_flight(),
                 owed_invalidations: self.owed_invalidations(),
             }),

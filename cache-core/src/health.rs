@@ -20,7 +20,7 @@ pub struct RemoteHealth {
     /// What the store said of itself, or why it did not.
     pub server: Result<store::Health>,
     /// Whether the breaker is open: the store failed so much that calls do not ask it until it answers again.
-    pub left_alone: bool,
+    pub breaker_open: bool,
     /// Operations under way.
     pub in_flight: usize,
     /// Invalidations that the store could not be told of yet.
@@ -33,7 +33,7 @@ impl Health {
     #[must_use]
     pub fn is_well(&self) -> bool {
         let well = |remote: &RemoteHealth| {
-            remote.server.is_ok() && !remote.left_alone && remote.owed_invalidations == 0
+            remote.server.is_ok() && !remote.breaker_open && remote.owed_invalidations == 0
         };
         self.remote.as_ref().is_none_or(well)
     }

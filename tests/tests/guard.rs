@@ -20,8 +20,8 @@ async fn load(cache: &Cache, key: &str, value: u64) -> u64 {
     loaded.expect("the body does not fail, and nothing else is the caller's")
 }
 
-async fn is_left_alone(cache: &Cache) -> bool {
-    cache.health().await.remote.expect("a remote store").left_alone
+async fn breaker_is_open(cache: &Cache) -> bool {
+    cache.health().await.remote.expect("a remote store").breaker_open
 }
 
 #[tokio::test(start_paused = true)]
@@ -33,10 +33,10 @@ async fn a_store_that_fails_is_asked_no_more_until_it_is_back() {
 
     store.leave(true);
     for number in 0..5 {
-        assert!(!is_left_alone(&cache).await);
+        assert!(!breaker_is_open(&cache).await);
         assert_eq!(load(&cache, "kept", 2 + number).await, 2 + number);
     }
-    assert!(is_left_alone(&cache).await);
+    assert!(breaker_is_open(&cache).await);
     let asked = store.asked();
     for number in 0..1_000 {
         assert_eq!(load(&cache, "kept", number).await, number);
@@ -52,7 +52,7 @@ async fn a_store_that_fails_is_asked_no_more_until_it_is_back() {
 
     store.leave(false);
     tokio::time::sleep(Duration::from_millis(250)).await;
-    assert!(!is_left_alone(&cache).await);
+    assert!(!breaker_is_open(&cache).await);
     assert_eq!(load(&cache, "kept", 7).await, 1, "it still has the value");
     assert_eq!(
         log.warnings(),
@@ -63,7 +63,7 @@ async fn a_store_that_fails_is_asked_no_more_until_it_is_back() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_owed_to_a_store_that_is_left_alone_is_paid_before_it_is_read_again() {
+async fn what_is_owed_to_a_store_that_breaker_is_open_is_paid_before_it_is_read_again() {
     let store = HeldStore::open();
     let cache = cache(&store);
     load(&cache, "kept", 1).await;
@@ -96,7 +96,7 @@ async fn a_store_that_is_full_is_not_left_alone() {
     for number in 0..100 {
         assert_eq!(load(&cache, "key", number).await, number);
     }
-    assert!(!is_left_alone(&cache).await);
+    assert!(!breaker_is_open(&cache).await);
     assert_eq!((cache.stats().remote_skipped, cache.stats().remote_errors), (0, 100));
 }
 
@@ -137,7 +137,7 @@ async fn an_operation_whose_caller_goes_away_is_under_way_no_more() {
         assert!(reader.await.unwrap_err().is_cancelled());
         assert_eq!(cache.health().await.remote.unwrap().in_flight, 0);
     }
-    assert!(!is_left_alone(&cache).await, "that says nothing about the store");
+    assert!(!breaker_is_open(&cache).await, "that says nothing about the store");
 }
 
 #[test]
@@ -150,13 +150,13 @@ fn a_store_is_looked_for_after_the_runtime_that_lost_it_has_ended() {
         for number in 0..10 {
             load(&cache, "key", number).await;
         }
-        assert!(is_left_alone(&cache).await);
+        assert!(breaker_is_open(&cache).await);
     });
     store.leave(false);
     runtime().block_on(async {
         until_async(async || {
             load(&cache, "key", 1).await;
-            !is_left_alone(&cache).await
+            !breaker_is_open(&cache).await
         })
         .await;
     });

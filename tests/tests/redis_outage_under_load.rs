@@ -109,7 +109,7 @@ async fn ten_seconds_without_a_server_are_noticed_by_nobody() {
     }
     let health = shop.cache.health().await;
     let remote = health.remote.as_ref().expect("a remote store");
-    assert!(remote.left_alone && remote.server.is_err() && remote.in_flight < 100, "{health:?}");
+    assert!(remote.breaker_open && remote.server.is_err() && remote.in_flight < 100, "{health:?}");
     assert!(!holds_a_secret(&format!("{health:?} {shop:?}", shop = shop.cache)));
     // What is owed grows to a limit; some megabytes are what the allocator does.
     assert!(most < before + (32 << 20), "{} MiB became {} MiB", before >> 20, most >> 20);
