@@ -448,6 +448,7 @@ impl Inner {
             let Found::Nothing(found) = self.fetch(key, ANY, &as_of, None, false).await? else {
                 return Ok(false);
             };
+            self.overtake_puts().await?;
             if self.publish_if(key, wanted, &found, Some(&payload), ttl.into(), found.nothing()).await? {
                 self.replace_here(key, value.clone(), wanted, &as_of, ttl);
                 return Ok(true);

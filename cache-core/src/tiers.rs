@@ -484,11 +484,17 @@ impl Inner {
             .zip(&sealed)
             .map(|((name, scopes), value)| Put { name, scopes, value, ttl: stored_ttl(ttl) })
             .collect();
-        // A mutation under way that stores what it returned must notice: these values are newer.
-        remote.invalidate(&[], &[self.settings.scope_any()]).await?;
+        self.overtake_puts().await?;
         remote.put_many(&puts).await?;
         self.counters.stores.add(puts.len() as u64);
         Ok(())
+    }
+
+    /// Keeps mutations under way from storing what they return over values that are about to be stored: those
+    /// are newer than theirs.
+    pub(crate) async fn overtake_puts(&self) -> Result<()> {
+        let Some(remote) = self.remote().await? else { return Ok(()) };
+        remote.invalidate(&[], &[self.settings.scope_any()]).await
     }
 
     /// Stores a value in place of what is under `key` iff nothing in the namespace was invalidated since
