@@ -3,6 +3,7 @@
 pub mod fuzzed;
 mod gate;
 pub mod held_store;
+pub mod local_map;
 pub mod log;
 pub mod map_store;
 pub mod proxy;

@@ -14,10 +14,11 @@ use std::time::Duration;
 
 use cache_core::sabotage::{Fault, plant};
 use larder::testing::{History, Violation};
-use larder::{Cache, Memory, Scope, Tag};
+use larder::{Cache, Scope, Tag};
 use shuttle::future::{block_on, yield_now};
 use shuttle::scheduler::{PctScheduler, RandomScheduler, Scheduler};
 use shuttle::{Config, Runner};
+use tests::local_map::LocalMap;
 use tests::yielding::for_polls;
 
 const TTL: Duration = Duration::from_secs(300);
@@ -41,7 +42,7 @@ struct Story {
 
 impl App {
     fn new() -> Self {
-        Self { cache: Cache::builder().local(Memory::new(10)).build(), history: History::new() }
+        Self { cache: Cache::builder().local(LocalMap::default()).build(), history: History::new() }
     }
 
     /// Reads `key` through the cache; the load stops once, carries the tags that it learns, and uses `parts`.
