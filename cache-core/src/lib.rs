@@ -48,6 +48,7 @@ mod tag;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod tiers;
+mod warm;
 
 pub use batch::Batch;
 pub use builder::CacheBuilder;
@@ -68,6 +69,7 @@ pub use pattern::{Any, Pattern};
 pub use scope::Scope;
 pub use stats::Stats;
 pub use tag::Tag;
+pub use warm::{Warm, Warmed};
 
 /// Registers a [`Site`](private::Site), or a [`Mutation`](private::Mutation).
 #[doc(hidden)]
