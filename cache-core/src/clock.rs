@@ -9,11 +9,15 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant as SystemInstant};
 
-/// A point in time: nanoseconds since the process first asked. Good for 584 years.
+/// A point in time: nanoseconds since an hour before the process first asked. Good for 584 years.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Moment(u64);
 
-static ORIGIN: LazyLock<SystemInstant> = LazyLock::new(instant);
+/// An hour early: in tests, runtimes whose clock has been paused for a while may ask later.
+static ORIGIN: LazyLock<SystemInstant> = LazyLock::new(|| {
+    let asked = system_now();
+    asked.checked_sub(Duration::from_secs(3600)).unwrap_or(asked)
+});
 
 /// The current time. Under a paused tokio runtime it stands still with it.
 pub(crate) fn now() -> Moment {
@@ -82,7 +86,13 @@ fn start_ticking() {
 #[expect(clippy::disallowed_methods, reason = "this is the one place")]
 #[inline]
 fn instant() -> SystemInstant {
-    if can_be_paused() { tokio::time::Instant::now().into_std() } else { SystemInstant::now() }
+    if can_be_paused() { tokio::time::Instant::now().into_std() } else { system_now() }
+}
+
+#[expect(clippy::disallowed_methods, reason = "and its other half")]
+#[inline]
+fn system_now() -> SystemInstant {
+    SystemInstant::now()
 }
 
 /// Whether tokio's clock can be paused: whether its feature `test-util` is on in this build.
