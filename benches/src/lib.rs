@@ -5,6 +5,7 @@ pub mod count;
 pub mod eviction;
 pub mod lock_free;
 pub mod peers;
+pub mod plot;
 pub mod rounds;
 pub mod subject;
 pub mod table;
