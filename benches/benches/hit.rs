@@ -1,29 +1,32 @@
 //! The hit in process, beside its peers and what one would write by hand: `cargo bench -p benches --bench hit`.
 //!
-//! First criterion, for the history of each subject; then the table, whose rounds are interleaved.
-//! `-- --quick` runs both briefly, `-- --table` the table alone.
+//! First criterion, for the history of each subject; then the table, whose rounds are interleaved, and its plot.
+//! `-- --quick` runs both briefly, without the plot; `-- --table` the table and the plot alone.
 
 use std::time::Duration;
 
+use benches::plot::{self, Bars, Group};
 use benches::rounds::{self, Effort};
 use benches::subject::{Subject, Value};
 use benches::table::{Table, number, ratio};
 use benches::{count, peers, trace};
 use criterion::{BenchmarkId, Criterion};
 
-fn main() {
+fn main() -> std::io::Result<()> {
     let asked = |option: &str| std::env::args().any(|argument| argument == option);
     let quick = asked("--quick");
     let effort = if quick { Effort::QUICK } else { Effort::FULL };
     let subjects = peers::hit();
     if count::be_counted(&subjects) {
-        return;
+        return Ok(());
     }
     let traces = Traces::new(effort);
     if !asked("--table") {
         history(&subjects, &traces, quick);
     }
-    print!("\n{}", compared(&subjects, &traces, effort));
+    let (tables, plot) = compared(&subjects, &traces, effort);
+    print!("\n{tables}");
+    if quick { Ok(()) } else { plot::write("hit_cost.svg", &plot) }
 }
 
 /// The ids that are asked for.
@@ -66,7 +69,7 @@ fn history(subjects: &[Subject], traces: &Traces, quick: bool) {
     }
 }
 
-fn compared(subjects: &[Subject], traces: &Traces, effort: Effort) -> String {
+fn compared(subjects: &[Subject], traces: &Traces, effort: Effort) -> (String, String) {
     let ids: Vec<u64> = (0..trace::IDS).collect();
     for subject in subjects {
         subject.run(&ids);
@@ -112,5 +115,22 @@ fn compared(subjects: &[Subject], traces: &Traces, effort: Effort) -> String {
          —: the machine was too busy to tell, or there is no valgrind.\n"
             .to_owned(),
     );
-    tables.join("\n")
+    (tables.join("\n"), drawn(subjects, &one, &zipf))
+}
+
+fn drawn(subjects: &[Subject], one: &[f64], zipf: &[f64]) -> String {
+    let group = |(row, subject): (usize, &Subject)| {
+        let says_so = subject.value == Value::Shared || subject.name.contains("clone");
+        let name = format!("{}{}", subject.name, if says_so { "" } else { ", cloned" });
+        Group { name, values: vec![one[row], zipf[row]], limit: None }
+    };
+    let bars = Bars {
+        title: "A hit, by peer: an Arc<User> unless it says cloned",
+        axis: "nanoseconds; —: the machine was too busy to tell",
+        series: &["one key", "100 000 keys, Zipf .99"],
+        groups: subjects.iter().enumerate().map(group).collect(),
+        limit: None,
+        digits: 0,
+    };
+    bars.svg()
 }

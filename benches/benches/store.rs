@@ -1,26 +1,30 @@
 //! What the local store could be made of, side by side: `cargo bench -p benches --bench store`.
 //!
-//! First what each way to evict finds, of 100: counted, so the same on every run. Then what a read costs by the maps
-//! that could be below: `-- --ratios` for the first table alone.
+//! First what each way to evict finds, of 100, with a plot: counted, so however busy the machine is; a map's random
+//! seed shows in the loop alone. Then what a read costs by the maps that could be below: `-- --ratios` for the first
+//! table and its plot alone.
 
-use benches::eviction::{POLICIES, belady, cases, hit_ratio};
+use benches::eviction::{Case, POLICIES, belady, cases, hit_ratio};
+use benches::plot::{self, Bars, Group};
 use benches::rounds::{self, Effort};
 use benches::subject::Value;
 use benches::table::{Table, number, ratio};
 use benches::{count, lock_free, peers, trace};
 
-fn main() {
+fn main() -> std::io::Result<()> {
     let asked = |option: &str| std::env::args().any(|argument| argument == option);
     let compared = ["larder", "by hand", "experiment"];
     let mut subjects = peers::hit();
     subjects.extend(lock_free::subjects());
     subjects.retain(|subject| compared.iter().any(|name| subject.name.starts_with(name)));
     if count::be_counted(&subjects) {
-        return;
+        return Ok(());
     }
-    println!("{}", ratios());
+    let found = found();
+    println!("{}", ratios(&found));
+    plot::write("hit_ratio.svg", &drawn(found))?;
     if asked("--ratios") {
-        return;
+        return Ok(());
     }
     let effort = if asked("--quick") { Effort::QUICK } else { Effort::FULL };
     let ids: Vec<u64> = (0..trace::IDS).collect();
@@ -53,18 +57,42 @@ fn main() {
         ]);
     }
     println!("{table}\nTwo threads: their throughput over that of one. —: the machine was too busy to tell.");
+    Ok(())
 }
 
-fn ratios() -> Table {
-    let cases = cases();
+/// For each trace what each policy finds, and the limit.
+fn found() -> Vec<Group> {
+    let group = |case: Case| Group {
+        values: POLICIES.iter().map(|(_, make)| hit_ratio(&mut *make(case.room), &case.ids)).collect(),
+        limit: Some(belady(&case.ids, case.room)),
+        name: case.name.to_owned(),
+    };
+    cases().into_iter().map(group).collect()
+}
+
+fn ratios(found: &[Group]) -> Table {
     let headings: Vec<&str> =
-        ["found, of 100"].into_iter().chain(cases.iter().map(|case| case.name)).collect();
+        ["found, of 100"].into_iter().chain(found.iter().map(|case| case.name.as_str())).collect();
     let mut table = Table::new(&headings);
-    for (name, make) in POLICIES {
-        let found = cases.iter().map(|case| format!("{:.1}", hit_ratio(&mut *make(case.room), &case.ids)));
-        table.row([name.to_owned()].into_iter().chain(found).collect());
+    for (policy, (name, _)) in POLICIES.iter().enumerate() {
+        let found = found.iter().map(|case| format!("{:.1}", case.values[policy]));
+        table.row([(*name).to_owned()].into_iter().chain(found).collect());
     }
-    let limit = cases.iter().map(|case| format!("{:.1}", belady(&case.ids, case.room)));
-    table.row(["Belady: the limit".to_owned()].into_iter().chain(limit).collect());
+    let limit = found.iter().filter_map(|case| case.limit).map(|limit| format!("{limit:.1}"));
+    table.row([LIMIT.to_owned()].into_iter().chain(limit).collect());
     table
 }
+
+fn drawn(found: Vec<Group>) -> String {
+    let bars = Bars {
+        title: "Found, of 100 calls, by trace and by what is let go; room in percent of the ids",
+        axis: "percent",
+        series: &POLICIES.map(|(name, _)| name),
+        groups: found,
+        limit: Some(LIMIT),
+        digits: 1,
+    };
+    bars.svg()
+}
+
+const LIMIT: &str = "Belady: the limit";

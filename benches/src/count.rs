@@ -88,12 +88,17 @@ impl Ids {
 }
 
 /// What the tool's report says on the lines with these names, for each call.
+///
+/// Each program is run three times, and the least counts: by its own time it may be too slow to be given the coarse
+/// clock, and then its hits ask the system instead.
 fn per_call<const N: usize>(lines: [&str; N], tool: &[&str], subject: usize, ids: Ids) -> Option<[f64; N]> {
     let [short, long] = ids.calls();
-    let (few, many) = (report(tool, subject, ids, short)?, report(tool, subject, ids, long)?);
+    let runs = |calls| (0..3).map(|_| report(tool, subject, ids, calls)).collect::<Option<Vec<_>>>();
+    let (few, many) = (runs(short)?, runs(long)?);
+    let least = |line, reports: &[String]| reports.iter().filter_map(|report| number_on(line, report)).min();
     let mut each = [f64::NAN; N];
     for (each, line) in each.iter_mut().zip(lines) {
-        let more = number_on(line, &many)?.saturating_sub(number_on(line, &few)?);
+        let more = least(line, &many)?.saturating_sub(least(line, &few)?);
         #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
         let (more, calls) = (more as f64, (long - short) as f64);
         *each = more / calls;
