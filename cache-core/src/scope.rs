@@ -283,12 +283,22 @@ impl Cells {
             return cell;
         }
         if self.by_scope.len() >= self.sweep_at {
-            self.by_scope.retain(|_, cell| cell.strong_count() > 0);
-            self.sweep_at = (self.by_scope.len() / 2 * 3).max(64);
+            self.sweep();
         }
         let cell = Arc::new(Cell { moved: AtomicU64::new(0), wider: wider.cloned() });
         self.by_scope.insert(id, Arc::downgrade(&cell));
         cell
+    }
+
+    /// Forgets the cells that nothing uses any more.
+    ///
+    /// Into a new table: where cells were, an old one keeps marks, and doubles when they fill it.
+    fn sweep(&mut self) {
+        self.by_scope.retain(|_, cell| cell.strong_count() > 0);
+        self.sweep_at = (self.by_scope.len() / 2 * 3).max(64);
+        let mut swept = HashMap::with_capacity_and_hasher(self.sweep_at, BuildHasherDefault::default());
+        swept.extend(self.by_scope.drain());
+        self.by_scope = swept;
     }
 }
 

@@ -119,3 +119,17 @@ fn cells_live_no_longer_than_what_they_cover() {
     let cells: usize = scopes.cells.iter().map(|cells| cells.lock().by_scope.len()).sum();
     assert!(cells <= SHARDS * 64, "{cells} cells for nothing");
 }
+
+#[test]
+fn the_table_of_cells_does_not_grow_while_keys_come_and_go() {
+    let mut cells = Cells::default();
+    let mut used = std::collections::VecDeque::new();
+    for number in 0..300_000_u64 {
+        used.push_back(cells.cell(hash_of(&number.to_le_bytes()), None));
+        if used.len() > 1_300 {
+            used.pop_front();
+        }
+    }
+    assert!(cells.by_scope.len() <= 1_950);
+    assert!(cells.by_scope.capacity() < 4_096, "room for {}", cells.by_scope.capacity());
+}
