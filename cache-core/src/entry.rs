@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::clock::Moment;
 use crate::key::Key;
 use crate::scope::Stamp;
-use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use crate::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 
 /// A value in memory, with what is needed to know whether it may still be served.
 ///
@@ -17,8 +17,9 @@ use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 /// Whatever a hit asks of it is in place, so that it need not be fetched from elsewhere in memory.
 #[repr(C)]
 pub struct Entry<V: ?Sized = dyn Any + Send + Sync> {
-    weight: u32,
-    round: AtomicU32,
+    /// A [`narrow`] number.
+    weight: [u8; 3],
+    round: AtomicU8,
     /// The bits of an [`Aging`].
     aging: AtomicU32,
     // From the middle of the stamp to the end is what a hit reads: two cache lines, wherever the entry lies.
@@ -45,10 +46,30 @@ pub(crate) struct Life {
     pub(crate) aging: Aging,
 }
 
-/// Bits of the stale window before its exponent.
+/// Bits of a narrow number.
+const NARROW: u32 = 24;
+/// Bits of a narrow number under its exponent.
 const MANTISSA: u32 = 19;
-/// Bits of the stale window.
-const WINDOW: u32 = 24;
+
+/// A number in three bytes: exact up to 524,287, less four parts in a million at most beyond.
+fn narrow(number: u64) -> u32 {
+    let exponent = (u64::BITS - number.leading_zeros()).saturating_sub(MANTISSA);
+    if exponent < 1 << (NARROW - MANTISSA) {
+        exponent << MANTISSA | u32::try_from(number >> exponent).unwrap_or_default()
+    } else {
+        (1 << NARROW) - 1
+    }
+}
+
+fn widen(narrow: u32) -> u64 {
+    let (exponent, mantissa) = (narrow >> MANTISSA, narrow & ((1 << MANTISSA) - 1));
+    u64::from(mantissa) << exponent
+}
+
+fn three_bytes(narrow: u32) -> [u8; 3] {
+    let [low, middle, high, _] = narrow.to_le_bytes();
+    [low, middle, high]
+}
 
 /// Stands for a `None` that is remembered.
 #[derive(Clone, Copy, Debug)]
@@ -59,8 +80,8 @@ impl<V: Any + Send + Sync> Entry<V> {
         Self {
             stamp: Arc::unwrap_or_clone(stamp),
             fresh_until: AtomicU64::new(fresh_until.nanos()),
-            weight: u32::try_from(weight).unwrap_or(u32::MAX),
-            round: AtomicU32::new(0),
+            weight: three_bytes(narrow(u64::try_from(weight).unwrap_or(u64::MAX))),
+            round: AtomicU8::new(0),
             aging: AtomicU32::new(0),
             value,
         }
@@ -101,8 +122,9 @@ impl<V: ?Sized> Entry<V> {
 
     /// Notes that a store has looked at the entry in this round of its own; whether it had not before.
     ///
-    /// For stores that look at all of theirs in turn. Before its first round an entry is in round 0.
-    pub fn enter_round(&self, round: u32) -> bool {
+    /// For stores that look at all of theirs in turn. Before its first round an entry is in round 0, so no other
+    /// round has that number.
+    pub fn enter_round(&self, round: u8) -> bool {
         self.round.swap(round, Ordering::Relaxed) != round
     }
 
@@ -129,9 +151,12 @@ impl<V: ?Sized> Entry<V> {
     }
 
     /// An estimate of the bytes that the value occupies; 0 where the store asks for no weights.
+    ///
+    /// Beyond half a megabyte it is kept to four parts in a million.
     #[must_use]
-    pub fn weight(&self) -> u32 {
-        self.weight
+    pub fn weight(&self) -> u64 {
+        let [low, middle, high] = self.weight;
+        widen(u32::from_le_bytes([low, middle, high, 0]))
     }
 }
 
@@ -139,12 +164,6 @@ impl Aging {
     /// As it is kept, here and in a remote store.
     pub(crate) fn bits(self) -> u32 {
         let millis = u64::try_from(self.stale.as_millis()).unwrap_or(u64::MAX);
-        let exponent = (u64::BITS - millis.leading_zeros()).saturating_sub(MANTISSA);
-        let window = if exponent < 1 << (WINDOW - MANTISSA) {
-            exponent << MANTISSA | u32::try_from(millis >> exponent).unwrap_or_default()
-        } else {
-            (1 << WINDOW) - 1
-        };
         let micros = self.load_time.as_micros().clamp(0, u128::from(u32::MAX));
         #[expect(
             clippy::cast_possible_truncation,
@@ -154,18 +173,17 @@ impl Aging {
         )]
         // The eighth root of two, to this power; one more, so that zero stays zero.
         let power = if micros == 0 { 0 } else { (1.0 + 8.0 * (micros as f64).log2()).round() as u32 };
-        power.min(u32::from(u8::MAX)) << WINDOW | window
+        power.min(u32::from(u8::MAX)) << NARROW | narrow(millis)
     }
 
     pub(crate) fn from_bits(bits: u32) -> Self {
-        let (power, window) = (bits >> WINDOW, bits & ((1 << WINDOW) - 1));
-        let (exponent, mantissa) = (window >> MANTISSA, window & ((1 << MANTISSA) - 1));
+        let (power, window) = (bits >> NARROW, bits & ((1 << NARROW) - 1));
         let load_time = if power == 0 {
             Duration::ZERO
         } else {
             Duration::from_secs_f64(((f64::from(power) - 1.0) / 8.0).exp2() / 1e6)
         };
-        Self { stale: Duration::from_millis(u64::from(mantissa) << exponent), load_time }
+        Self { stale: Duration::from_millis(widen(window)), load_time }
     }
 }
 
@@ -181,7 +199,7 @@ impl<V: ?Sized> fmt::Debug for Entry<V> {
             .field("stamp", &self.stamp)
             .field("fresh_until", &self.fresh_until())
             .field("aging", &self.aging())
-            .field("weight", &self.weight)
+            .field("weight", &self.weight())
             .finish_non_exhaustive()
     }
 }
@@ -208,6 +226,23 @@ mod tests {
         assert_eq!(left(two + two), (Duration::ZERO, Duration::ZERO));
         assert!(entry.expire());
         assert_eq!(left(Duration::ZERO), (Duration::ZERO, Duration::ZERO), "expired for good");
+    }
+
+    #[test]
+    fn what_comes_before_the_stamp_takes_eight_bytes() {
+        assert_eq!(size_of::<Entry<u64>>(), 8 + size_of::<Stamp>() + 8 + 8);
+    }
+
+    #[test]
+    fn a_weight_survives_in_three_bytes() {
+        for weight in [0, 1, 42, 524_287, 1 << 30] {
+            assert_eq!(widen(narrow(weight)), weight);
+        }
+        for weight in [524_289, 99_999_999, (1 << 40) + 12_345] {
+            let kept = widen(narrow(weight));
+            assert!(kept <= weight && weight - kept <= weight / 250_000, "{weight} became {kept}");
+        }
+        assert!(widen(narrow(u64::MAX)) > 1 << 49);
     }
 
     #[test]

@@ -15,8 +15,8 @@ pub(crate) struct Roster {
 #[derive(Default)]
 struct List {
     hashes: VecDeque<u64>,
-    /// The number of the round, and how many have their turn in it yet.
-    round: u32,
+    /// The number of the round, never 0 once it began, and how many have their turn in it yet.
+    round: u8,
     left: usize,
 }
 
@@ -25,7 +25,7 @@ struct List {
 pub(crate) struct Turn {
     pub(crate) hash: u64,
     /// The same entry has no second turn in one round.
-    pub(crate) round: u32,
+    pub(crate) round: u8,
 }
 
 impl Roster {
@@ -48,7 +48,8 @@ impl Roster {
         let list = &mut *self.list(hash);
         if list.left == 0 {
             list.left = list.hashes.len();
-            list.round = list.round.wrapping_add(1);
+            // An entry that had no turn yet is in round 0.
+            list.round = list.round.checked_add(1).unwrap_or(1);
         }
         let hash = list.hashes.pop_front()?;
         list.left = list.left.saturating_sub(1);
@@ -88,6 +89,16 @@ mod tests {
                 assert_eq!(roster.next(0), Some(Turn { hash, round }));
                 roster.add(hash);
             }
+        }
+    }
+
+    #[test]
+    fn no_round_is_that_of_those_who_had_no_turn_yet() {
+        let roster = Roster::new(1, 1);
+        roster.add(1);
+        for _ in 0..600 {
+            assert_ne!(roster.next(0).map(|turn| turn.round), Some(0));
+            roster.add(1);
         }
     }
 

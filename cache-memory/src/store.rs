@@ -177,7 +177,7 @@ impl Weighter<Held, ()> for Weight {
             Self::Entry => 1,
             Self::Bytes { at_least } => {
                 let text = u64::try_from(entry.key().whole().len()).unwrap_or(u64::MAX);
-                (OVERHEAD + u64::from(entry.weight())).saturating_add(text).max(at_least)
+                (OVERHEAD + entry.weight()).saturating_add(text).max(at_least)
             }
         }
     }

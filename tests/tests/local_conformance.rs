@@ -183,7 +183,7 @@ impl LocalStore for Map {
     fn usage(&self) -> Usage {
         let entries = self.entries();
         let count = entries.len() as u64;
-        let bytes = entries.values().map(|entry| u64::from(entry.weight())).sum();
+        let bytes = entries.values().map(|entry| entry.weight()).sum();
         match self.fault {
             Fault::CountsTooMany => Usage::new(2 * count, bytes, 0),
             Fault::CountsTooFew => Usage::new(count / 2, bytes, 0),
