@@ -145,10 +145,11 @@ where
         #[cfg(feature = "msgpack")]
         Codec::MessagePack => rmp_serde::from_slice(bytes).map_err(undecodable)?,
     };
-    Ok(Arc::new(Entry::new(value, stamp, fresh_until, bytes.len())))
+    Ok(Arc::new(Entry::new(value, stamp, fresh_until, size_of::<V>() + bytes.len())))
 }
 
-/// The size of the value's JSON: close to what its owned data occupies, without asking every type for it.
+/// The value itself, and the size of its JSON for what it owns: rather more than it occupies than less, without
+/// asking every type for it.
 fn weigh<V: Serialize + 'static>(value: &dyn Any) -> usize {
     struct Count(usize);
 
@@ -164,10 +165,13 @@ fn weigh<V: Serialize + 'static>(value: &dyn Any) -> usize {
     }
 
     let mut count = Count(0);
-    match value.downcast_ref::<V>() {
-        Some(value) if serde_json::to_writer(&mut count, value).is_ok() => count.0.max(size_of::<V>()),
-        _ => size_of::<V>(),
+    if let Some(value) = value.downcast_ref::<V>()
+        && serde_json::to_writer(&mut count, value).is_err()
+    {
+        // What does not serialise is not known any better.
+        count.0 = 0;
     }
+    size_of::<V>() + count.0
 }
 
 fn undecodable(error: impl std::error::Error + Send + Sync + 'static) -> Error {
@@ -184,5 +188,28 @@ fn unencodable<V>(why: &str) -> Error {
 impl fmt::Debug for Typed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Typed").field(&(self.name)()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_weighs_no_less_than_it_and_what_it_owns() {
+        let text = "x".repeat(100);
+        assert!(weigh::<String>(&text) >= size_of::<String>() + 100);
+        assert!(weigh::<u64>(&7_u64) >= 8);
+        assert_eq!(
+            (<Local as Wire<String>>::TYPED.weigh)(&text),
+            size_of::<String>(),
+            "nothing else is known"
+        );
+        let entry = decode::<String>(b"\"seven\"", Codec::Json, Arc::new(stamp()), Moment::from_nanos(1));
+        assert!(entry.is_ok_and(|entry| entry.weight() >= 29));
+    }
+
+    fn stamp() -> Stamp {
+        crate::scope::Scopes::new().stamp(&"text".into(), &[])
     }
 }
