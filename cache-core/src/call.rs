@@ -29,8 +29,8 @@ use crate::tiers::{AsOf, Claimed, Found, Wanted};
 
 pub use each::{EachCall, bypass_each, lookup_each, refresh_each};
 use load::{Landed, Made, loaded};
+pub use reload::lookup_stale;
 use reload::{Due, Source};
-pub use reload::{lookup_stale, owned};
 
 /// Loads of others that a caller waits for before it runs its own.
 const MAX_WAITS: u32 = 3;

@@ -3,6 +3,7 @@
 //! Nothing here does anything while a program runs. Each of these functions hides its bound from what comes after it,
 //! so that a type which does not meet it is reported here and nowhere else.
 
+use std::borrow::Borrow;
 use std::convert::Infallible;
 use std::fmt;
 use std::marker::PhantomData;
@@ -281,6 +282,117 @@ impl<S, W> fmt::Debug for Storing<S, W> {
 
 impl<V> fmt::Debug for Never<V> {
     fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {}
+    }
+}
+
+/// An argument of which a refresh in the background can have a copy of its own.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be copied for a refresh in the background",
+    label = "not `Clone`, or not `Send`",
+    note = "`stale` and `early` load again after the call has returned, with copies of its arguments: derive `Clone`, or \
+            take it in an `Arc`"
+)]
+pub trait Copyable {}
+
+#[diagnostic::do_not_recommend]
+impl<T: ToOwned<Owned: Clone + Send> + ?Sized> Copyable for T {}
+
+/// An argument that is about to be copied.
+#[derive(Debug)]
+pub struct Argument<'a, T: ?Sized>(&'a T);
+
+/// Asks whether an argument can be copied, and copies it: `(&argument(it)).duplicate()`.
+#[inline]
+pub fn argument<T: ?Sized>(argument: &T) -> Argument<'_, T> {
+    Argument(argument)
+}
+
+/// It can: a copy that outlives the call.
+pub trait CheckCopyable {
+    /// What it is copied into.
+    type Owned;
+
+    /// Copies it.
+    fn duplicate(&self) -> Copied<Self::Owned>;
+}
+
+impl<T: ToOwned<Owned: Clone + Send> + ?Sized> CheckCopyable for Argument<'_, T> {
+    type Owned = T::Owned;
+
+    #[inline]
+    fn duplicate(&self) -> Copied<T::Owned> {
+        Copied(self.0.to_owned())
+    }
+}
+
+/// It cannot: the one error, and what stands for the copy.
+pub trait CheckUncopyable {
+    /// What should have been copied.
+    type Argument: ?Sized;
+
+    /// Returns what stands for the copy.
+    fn duplicate(&self) -> Uncopied<Self::Argument>
+    where
+        Self::Argument: Copyable;
+}
+
+impl<T: ?Sized> CheckUncopyable for &Argument<'_, T> {
+    type Argument = T;
+
+    fn duplicate(&self) -> Uncopied<T>
+    where
+        T: Copyable,
+    {
+        // Nobody runs what does not compile.
+        std::process::abort()
+    }
+}
+
+/// A copy of an argument.
+#[derive(Clone, Debug)]
+pub struct Copied<O>(O);
+
+impl<O> Copied<O> {
+    /// As the argument that was borrowed.
+    #[inline]
+    pub fn lend<T: ?Sized>(&self) -> &T
+    where
+        O: Borrow<T>,
+    {
+        self.0.borrow()
+    }
+
+    /// As the argument that was given away.
+    #[inline]
+    pub fn give(self) -> O {
+        self.0
+    }
+}
+
+/// Stands for a copy that there cannot be.
+#[derive(Debug)]
+pub struct Uncopied<T: ?Sized>(Infallible, PhantomData<fn() -> Box<T>>);
+
+impl<T: ?Sized> Clone for Uncopied<T> {
+    fn clone(&self) -> Self {
+        match self.0 {}
+    }
+}
+
+impl<T: ?Sized> Uncopied<T> {
+    /// As the argument that was borrowed.
+    #[must_use]
+    pub fn lend(&self) -> &T {
+        match self.0 {}
+    }
+
+    /// As the argument that was given away.
+    #[must_use]
+    pub fn give(self) -> T
+    where
+        T: Sized,
+    {
         match self.0 {}
     }
 }

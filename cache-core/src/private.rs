@@ -3,10 +3,9 @@
 pub use inventory::submit as inventory_submit;
 
 pub use crate::call::{
-    EachCall, Lookup, Miss, bypass, bypass_each, lookup, lookup_each, lookup_stale, owned, refresh,
-    refresh_each,
+    EachCall, Lookup, Miss, bypass, bypass_each, lookup, lookup_each, lookup_stale, refresh, refresh_each,
 };
-pub use crate::checked::{caching, duration, storing, strict};
+pub use crate::checked::{argument, caching, duration, storing, strict};
 pub use crate::codec::{Local, Serde, Wire};
 pub use crate::config::Config;
 pub use crate::global::{AsCache, Global, Opener};
@@ -21,7 +20,8 @@ pub use crate::submit;
 /// The traits that find a shape, for `use probe::*`.
 pub mod probe {
     pub use crate::checked::{
-        CheckCache as _, CheckNoCache as _, CheckStorable as _, CheckUnkeepable as _, CheckUnstorable as _,
+        CheckCache as _, CheckCopyable as _, CheckNoCache as _, CheckStorable as _, CheckUncopyable as _,
+        CheckUnkeepable as _, CheckUnstorable as _,
     };
     pub use crate::shape::{
         ProbeOkay as _, ProbeOkayCopies as _, ProbeOkayPresent as _, ProbeOkayPresentCopies as _,

@@ -126,12 +126,6 @@ where
     })
 }
 
-/// A copy of an argument that outlives the call.
-#[inline]
-pub fn owned<T: ToOwned + ?Sized>(argument: &T) -> T::Owned {
-    argument.to_owned()
-}
-
 /// What a value that the remote store has means to this caller.
 pub(super) fn found(cache: &Inner, target: &Target, entry: Arc<Entry>, left: Life, claimed: Claimed) -> Step {
     let haste = policy::haste(left, target.early.unwrap_or_default());

@@ -237,15 +237,17 @@ fn asked(plan: &Plan<'_>, private: &Private<'_>, closure: &ExprClosure) -> Token
         return question;
     }
     let keep = read.iter().map(|param| {
-        let (name, argument) = (&param.name, reference(param));
-        quote!(let #name = #private::owned(#argument);)
+        let (name, copied) = (&param.name, copied(private, Span::mixed_site(), &reference(param)));
+        quote!(let #name = #copied;)
     });
-    let lend = read.iter().filter_map(|param| match &param.ty {
-        Type::Reference(reference) => {
-            let (name, elem) = (&param.name, &reference.elem);
-            Some(quote!(let #name = ::core::borrow::Borrow::<#elem>::borrow(&#name);))
+    let lend = read.iter().map(|param| {
+        let name = &param.name;
+        if let Type::Reference(reference) = &param.ty {
+            let elem = &reference.elem;
+            quote!(let #name: &#elem = #name.lend();)
+        } else {
+            quote!(let #name = ::core::clone::Clone::clone(&#name).give();)
         }
-        _ => None,
     });
     let (inputs, body) = (&closure.inputs, &closure.body);
     quote!({
@@ -296,22 +298,21 @@ fn reload(plan: &Plan<'_>, private: &Private<'_>) -> TokenStream {
             _ => false,
         };
         let borrowed = if is_reference { quote!(self) } else { quote!(&self) };
-        let keep = quote_spanned!(span=> let #this = #private::owned(#borrowed););
-        let pass = if is_reference { quote!(&#this,) } else { quote!(#this,) };
+        let copied = copied(private, span, &borrowed);
+        let keep = quote_spanned!(span=> let #this = #copied;);
+        let pass = if is_reference { quote!(#this.lend(),) } else { quote!(#this.give(),) };
         (keep, pass)
     });
     let (keep_self, pass_self) = receiver.unzip();
     let keep = plan.function.params.iter().map(|param| {
         let (span, name, argument) =
             (Span::mixed_site().located_at(param.ty.span()), &param.name, reference(param));
-        quote_spanned!(span=> let #name = #private::owned(#argument);)
+        let copied = copied(private, span, &argument);
+        quote_spanned!(span=> let #name = #copied;)
     });
     let pass = plan.function.params.iter().map(|param| {
         let name = &param.name;
-        match param.ty {
-            Type::Reference(_) => quote!(::core::borrow::Borrow::borrow(&#name)),
-            _ => name.to_token_stream(),
-        }
+        if matches!(param.ty, Type::Reference(_)) { quote!(#name.lend()) } else { quote!(#name.give()) }
     });
     let options = options(plan, private);
     let body = body_call_with(plan, pass_self.as_ref(), pass);
@@ -320,6 +321,17 @@ fn reload(plan: &Plan<'_>, private: &Private<'_>) -> TokenStream {
         #keep_self
         #(#keep)*
         #miss.reload(move || async move { #body.await }).await
+    }
+}
+
+/// A copy of an argument, which outlives the call.
+fn copied(private: &Private<'_>, span: Span, argument: &TokenStream) -> TokenStream {
+    let private = private.at(span);
+    quote_spanned! {span=>
+        {
+            use #private::probe::*;
+            (&#private::argument(#argument)).duplicate()
+        }
     }
 }
 
