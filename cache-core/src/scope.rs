@@ -64,6 +64,8 @@ pub(crate) struct Scopes {
     /// For each scope that covers something, the number of its last move.
     cells: [Mutex<Cells>; SHARDS],
     globs: RwLock<Globs>,
+    /// The number of the last move of any glob. Written before the clock, so that whoever reads that sees it.
+    last_glob: AtomicU64,
     tags: Mutex<MovedTags>,
     /// One move at a time, so that `clock` never passes a move that is under way.
     moving: Mutex<()>,
@@ -125,7 +127,6 @@ struct MovedTags {
 #[derive(Default)]
 struct Globs {
     moved: Vec<(Pattern, u64)>,
-    last: u64,
 }
 
 impl Scopes {
@@ -135,6 +136,7 @@ impl Scopes {
             floor: AtomicU64::new(0),
             cells: std::array::from_fn(|_| Mutex::default()),
             globs: RwLock::default(),
+            last_glob: AtomicU64::new(0),
             tags: Mutex::default(),
             moving: Mutex::default(),
         }
@@ -194,12 +196,17 @@ impl Scopes {
         let confirmed = stamp.confirmed.load(Ordering::Relaxed);
         // The floor last: it rises before a glob is forgotten, so whoever misses the glob sees the floor.
         let moved = stamp.covering().any(|cell| cell.moved.load(Ordering::Acquire) > confirmed)
-            || self.globs.read().moved_since(confirmed, key)
+            || self.glob_moved_since(confirmed, key)
             || confirmed < self.floor.load(Ordering::Acquire);
         if !moved {
             stamp.confirmed.fetch_max(clock, Ordering::Relaxed);
         }
         !moved
+    }
+
+    /// Whether a glob that covers `key` has moved since. Where none has moved at all, as nearly always, no lock is taken.
+    fn glob_moved_since(&self, confirmed: u64, key: KeyRef<'_>) -> bool {
+        self.last_glob.load(Ordering::Acquire) > confirmed && self.globs.read().moved_since(confirmed, key)
     }
 
     /// Takes `stamp` for current without asking. No part of the protocol: what a planted fault does.
@@ -245,6 +252,7 @@ impl Scopes {
                     if let Some(forgotten) = globs.advance(pattern, next) {
                         self.floor.fetch_max(forgotten, Ordering::Release);
                     }
+                    self.last_glob.store(next, Ordering::Release);
                 }
             },
         }
@@ -389,7 +397,6 @@ impl MovedTags {
 impl Globs {
     /// Notes the move; if a glob had to be forgotten for it, the number of that one's last move.
     fn advance(&mut self, pattern: &Pattern, number: u64) -> Option<u64> {
-        self.last = number;
         if let Some((_, moved)) = self.moved.iter_mut().find(|(known, _)| known == pattern) {
             *moved = number;
             return None;
@@ -403,10 +410,8 @@ impl Globs {
     }
 
     fn moved_since(&self, confirmed: u64, key: KeyRef<'_>) -> bool {
-        self.last > confirmed && {
-            let key = key.text();
-            self.moved.iter().any(|(glob, moved)| *moved > confirmed && glob.matches(&key))
-        }
+        let key = key.text();
+        self.moved.iter().any(|(glob, moved)| *moved > confirmed && glob.matches(&key))
     }
 }
 
