@@ -20,7 +20,7 @@ use crate::entry::{Absent, Entry};
 use crate::flight::{Boarding, Outcome, Purpose, Seat, Waited};
 use crate::global::AsCache;
 use crate::key::{Key, KeyRef, KeyWriter};
-use crate::policy::{Keep, Question};
+use crate::policy::{Keep, Question, keep_options};
 use crate::sabotage::{Fault, is_planted};
 use crate::shape::{Shape, SharedError};
 use crate::site::Site;
@@ -206,26 +206,7 @@ impl<'f, S: Shape> Miss<'f, S> {
         Self::new(site, shape, typed, Some(Target::new(cache, key)))
     }
 
-    /// With this time to live.
-    #[must_use]
-    pub fn ttl(mut self, ttl: Duration) -> Self {
-        self.keep.set_ttl(ttl);
-        self
-    }
-
-    /// With a time to live that the value decides.
-    #[must_use]
-    pub fn ttl_from(mut self, ttl: impl Fn(&S::Value) -> Duration + Send + Sync + 'f) -> Self {
-        self.keep.set_ttl_from(ttl);
-        self
-    }
-
-    /// With this time to live of a `None`.
-    #[must_use]
-    pub fn none_ttl(mut self, ttl: Duration) -> Self {
-        self.keep.set_none_ttl(ttl);
-        self
-    }
+    keep_options!(S::Value);
 
     /// With this stale window.
     #[must_use]
@@ -252,13 +233,6 @@ impl<'f, S: Shape> Miss<'f, S> {
     #[must_use]
     pub fn stale_if(mut self, stale_if: impl Fn(&S::Error) -> bool + Send + Sync + 'f) -> Self {
         self.stale_if = Some(Box::new(stale_if));
-        self
-    }
-
-    /// Without storing values for which `unless` is true.
-    #[must_use]
-    pub fn unless(mut self, unless: impl Fn(&S::Value) -> bool + Send + Sync + 'f) -> Self {
-        self.keep.set_unless(unless);
         self
     }
 

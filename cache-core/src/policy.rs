@@ -122,6 +122,42 @@ impl<'f, V> Keep<'f, V> {
     }
 }
 
+/// The options of every kind of call that stores a `$value`, as far as they are not known while compiling. Each kind has
+/// them as methods of its own, so that an expansion brings no trait into the scope of what users write.
+macro_rules! keep_options {
+    ($value:ty) => {
+        /// With this time to live.
+        #[must_use]
+        pub fn ttl(mut self, ttl: Duration) -> Self {
+            self.keep.set_ttl(ttl);
+            self
+        }
+
+        /// With a time to live that the value decides.
+        #[must_use]
+        pub fn ttl_from(mut self, ttl: impl Fn(&$value) -> Duration + Send + Sync + 'f) -> Self {
+            self.keep.set_ttl_from(ttl);
+            self
+        }
+
+        /// With this time to live of a `None`, or of what is remembered not to be there.
+        #[must_use]
+        pub fn none_ttl(mut self, ttl: Duration) -> Self {
+            self.keep.set_none_ttl(ttl);
+            self
+        }
+
+        /// Without storing values for which `unless` is true.
+        #[must_use]
+        pub fn unless(mut self, unless: impl Fn(&$value) -> bool + Send + Sync + 'f) -> Self {
+            self.keep.set_unless(unless);
+            self
+        }
+    };
+}
+
+pub(crate) use keep_options;
+
 impl<V> Ttl<'_, V> {
     fn of(&self, value: &V) -> Option<Duration> {
         match self {

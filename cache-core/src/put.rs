@@ -14,7 +14,7 @@ use crate::error::Result;
 use crate::global::AsCache;
 use crate::invalidate::Invalidation;
 use crate::key::{Key, KeyRef, KeyWriter};
-use crate::policy::Keep;
+use crate::policy::{Keep, keep_options};
 use crate::scope::Scope;
 use crate::shape::Shape;
 use crate::site::Site;
@@ -89,33 +89,7 @@ where
         self
     }
 
-    /// With this time to live.
-    #[must_use]
-    pub fn ttl(mut self, ttl: Duration) -> Self {
-        self.keep.set_ttl(ttl);
-        self
-    }
-
-    /// With a time to live that the value decides.
-    #[must_use]
-    pub fn ttl_from(mut self, ttl: impl Fn(&S::Value) -> Duration + Send + Sync + 'f) -> Self {
-        self.keep.set_ttl_from(ttl);
-        self
-    }
-
-    /// With this time to live of a `None`.
-    #[must_use]
-    pub fn none_ttl(mut self, ttl: Duration) -> Self {
-        self.keep.set_none_ttl(ttl);
-        self
-    }
-
-    /// Without storing values for which `unless` is true.
-    #[must_use]
-    pub fn unless(mut self, unless: impl Fn(&S::Value) -> bool + Send + Sync + 'f) -> Self {
-        self.keep.set_unless(unless);
-        self
-    }
+    keep_options!(S::Value);
 
     /// Makes it a plain call: the condition of the attribute is false.
     #[must_use]

@@ -23,7 +23,7 @@ use crate::entry::Entry;
 use crate::flight::{Boarding, Outcome, Purpose, Seat, Waited};
 use crate::global::AsCache;
 use crate::key::{Key, KeyRef, KeyWriter};
-use crate::policy::Keep;
+use crate::policy::{Keep, keep_options};
 use crate::sabotage::{Fault, is_planted};
 use crate::scope::Identity;
 use crate::shape::{Batch, Bulk, Shape};
@@ -142,33 +142,7 @@ impl<'f, S: Shape, I> EachCall<'f, S, I> {
         }
     }
 
-    /// With this time to live.
-    #[must_use]
-    pub fn ttl(mut self, ttl: Duration) -> Self {
-        self.keep.set_ttl(ttl);
-        self
-    }
-
-    /// With a time to live that the value decides.
-    #[must_use]
-    pub fn ttl_from(mut self, ttl: impl Fn(&S::Value) -> Duration + Send + Sync + 'f) -> Self {
-        self.keep.set_ttl_from(ttl);
-        self
-    }
-
-    /// With this time to live of what is remembered not to be there.
-    #[must_use]
-    pub fn none_ttl(mut self, ttl: Duration) -> Self {
-        self.keep.set_none_ttl(ttl);
-        self
-    }
-
-    /// Without storing values for which `unless` is true.
-    #[must_use]
-    pub fn unless(mut self, unless: impl Fn(&S::Value) -> bool + Send + Sync + 'f) -> Self {
-        self.keep.set_unless(unless);
-        self
-    }
+    keep_options!(S::Value);
 
     /// With a tag of each value.
     #[must_use]
