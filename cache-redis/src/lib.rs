@@ -9,6 +9,7 @@
 //! lib         Redis: open, connect, from_client
 //! config      the URL and the builder
 //! supervisor  one connection, kept usable
+//! link        what is sent over it
 //! sentinel    which server is the primary
 //! script      calls of Lua scripts and of plain commands
 //! remote      the verbs: what is asked, what the answers mean
@@ -32,6 +33,7 @@
 
 mod config;
 mod error;
+mod link;
 mod random;
 mod read;
 mod remote;
@@ -41,6 +43,7 @@ mod supervisor;
 mod time;
 #[cfg(feature = "tls")]
 mod tls;
+mod together;
 
 use std::fmt;
 use std::sync::Arc;

@@ -5,10 +5,7 @@
 //! under way, in a task of its own, so that no caller's end ends it; everybody who needs it waits for it.
 //! After a failed attempt there is a pause in which operations fail at once.
 
-use std::future::poll_fn;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
-use std::task::Poll;
 use std::time::Duration;
 
 use cache_core::{Error, ErrorKind, Result};
@@ -20,6 +17,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::config::{Address, Config, Deadlines, Secret};
 use crate::error::{Failure, Verdict};
+use crate::link::Link;
 use crate::random;
 use crate::script::{By, Call, PROBE};
 
@@ -76,19 +74,6 @@ enum Phase {
 }
 
 type Outcome = Result<Link, Failure>;
-
-/// A connection that is, or was, the one to use.
-#[derive(Clone)]
-struct Link {
-    connection: MultiplexedConnection,
-    serial: u64,
-    /// Where it leads to, if sentinels said that.
-    primary: Option<ConnectionAddr>,
-    made: Instant,
-    /// When the first of the latest operations ran into its deadline, in nanoseconds since `made`; 0 after
-    /// any answer.
-    silent_since: Arc<AtomicU64>,
-}
 
 /// How long an attempt to connect may take; operations do not wait for it beyond their own deadlines.
 const CONNECT_LIMIT: Duration = Duration::from_secs(1);
@@ -254,7 +239,7 @@ impl Supervisor {
         };
         let opened = self.open(primary.clone(), settings).await;
         let connection = opened.map_err(|error| Failure::unreachable(&self.server, &error))?;
-        let link = Link { connection, serial, primary, made: Instant::now(), silent_since: Arc::default() };
+        let link = Link::new(connection, serial, primary);
         let (steps, commands): (Vec<Step>, Vec<Cmd>) = self.greeting().into_iter().unzip();
         for (step, reply) in steps.into_iter().zip(link.each(commands).await) {
             match reply {
@@ -446,90 +431,6 @@ impl Purpose {
             Self::Health => "a health check",
         }
     }
-}
-
-impl Link {
-    /// Sends `calls`; a script that the server does not know goes along with its source.
-    async fn send(&self, calls: &[Call<'_>]) -> RedisResult<Vec<Value>> {
-        let mut replies = self.round_trip(calls.iter().map(|call| call.packed(By::Digest)).collect()).await?;
-        let unknown: Vec<usize> =
-            (0..replies.len()).filter(|place| is_unknown_script(&replies[*place])).collect();
-        if unknown.is_empty() {
-            return Ok(replies);
-        }
-        // All calls of one round trip are of one script: the first brings it, the others find it there.
-        let by = std::iter::once(By::Source).chain(std::iter::repeat(By::Digest));
-        let again = unknown.iter().zip(by).map(|(place, by)| calls[*place].packed(by)).collect();
-        for (place, reply) in unknown.into_iter().zip(self.round_trip(again).await?) {
-            replies[place] = reply;
-        }
-        Ok(replies)
-    }
-
-    /// Sends `commands` together; as many answers as commands, refusals included.
-    async fn round_trip(&self, mut commands: Vec<Cmd>) -> RedisResult<Vec<Value>> {
-        let mut connection = self.connection.clone();
-        if commands.len() == 1
-            && let Some(command) = commands.pop()
-        {
-            return Ok(vec![connection.send_packed_command(&command).await?]);
-        }
-        let count = commands.len();
-        let mut pipeline = redis::Pipeline::with_capacity(count);
-        for command in commands {
-            pipeline.add_command(command);
-        }
-        connection.send_packed_commands(&pipeline, 0, count).await
-    }
-
-    /// Sends `commands` in one round trip, and has an outcome for each: a server that breaks off may have
-    /// said why before.
-    async fn each(&self, commands: Vec<Cmd>) -> Vec<RedisResult<Value>> {
-        let mut waiting: Vec<_> = commands
-            .into_iter()
-            .map(|command| {
-                let mut connection = self.connection.clone();
-                (Box::pin(async move { connection.send_packed_command(&command).await }), None)
-            })
-            .collect();
-        // Polled in their order, they are queued in it, and leave together.
-        poll_fn(|context| {
-            for (reply, outcome) in waiting.iter_mut().filter(|(_, outcome)| outcome.is_none()) {
-                if let Poll::Ready(ended) = reply.as_mut().poll(context) {
-                    *outcome = Some(ended);
-                }
-            }
-            if waiting.iter().all(|(_, outcome)| outcome.is_some()) { Poll::Ready(()) } else { Poll::Pending }
-        })
-        .await;
-        waiting.into_iter().filter_map(|(_, outcome)| outcome).collect()
-    }
-
-    /// Notes that the server answered.
-    fn heard(&self) {
-        if self.silent_since.load(Ordering::Relaxed) != 0 {
-            self.silent_since.store(0, Ordering::Relaxed);
-        }
-    }
-
-    /// Notes that what was sent at `sent` was not answered in time; whether that was the second time in a
-    /// row. Operations that were under way together count as one.
-    fn stays_silent(&self, sent: Instant) -> bool {
-        let since_made = |moment: Instant| {
-            u64::try_from(moment.saturating_duration_since(self.made).as_nanos()).unwrap_or(u64::MAX).max(1)
-        };
-        match self.silent_since.load(Ordering::Relaxed) {
-            0 => {
-                self.silent_since.store(since_made(Instant::now()), Ordering::Relaxed);
-                false
-            }
-            first => since_made(sent) >= first,
-        }
-    }
-}
-
-fn is_unknown_script(reply: &Value) -> bool {
-    matches!(reply, Value::ServerError(error) if error.code() == "NOSCRIPT")
 }
 
 /// How long to leave a server alone after `failure`, when `before` attempts had failed already.
