@@ -246,7 +246,7 @@ impl Cache {
         if self.inner.settings.remote.is_some() {
             return match self.inner.fetch(&key, ANY, &as_of, None, false).await? {
                 Found::Value(_, left, _) => Ok(Some(left.fresh)),
-                Found::Stale(..) | Found::Nothing(_) | Found::Unavailable => Ok(None),
+                Found::Stale(..) | Found::Nothing(_) | Found::Leased | Found::Unavailable => Ok(None),
             };
         }
         let until = self.inner.peek(key.borrow(), |entry| Some(entry.fresh_until()));
@@ -333,12 +333,19 @@ impl Cache {
 
 /// What a manual read of a `V` takes: any version of it.
 pub(crate) fn wanted<V: Value>() -> Wanted<'static> {
-    Wanted { typed: <Serde as Wire<V>>::TYPED, type_matters: true, version: None, stale: false, tags: &[] }
+    Wanted {
+        typed: <Serde as Wire<V>>::TYPED,
+        type_matters: true,
+        version: None,
+        stale: false,
+        lock: None,
+        tags: &[],
+    }
 }
 
 /// What a question about a key takes, whatever the type of its value.
 const ANY: Wanted<'static> =
-    Wanted { typed: Typed::ANY, type_matters: false, version: None, stale: false, tags: &[] };
+    Wanted { typed: Typed::ANY, type_matters: false, version: None, stale: false, lock: None, tags: &[] };
 
 impl Inner {
     /// Tells this cache from others while it lives.

@@ -7,6 +7,7 @@
 mod each;
 mod load;
 mod reload;
+mod turn;
 
 use std::fmt;
 use std::pin::Pin;
@@ -57,6 +58,8 @@ pub struct Miss<'f, S: Shape> {
     due: Option<Due>,
     /// How long to wait for that refresh.
     timeout: Option<Duration>,
+    /// How long to wait for the load of another process; nothing if not at all.
+    lock: Option<Duration>,
     /// Which errors of it deserve the value that is due.
     stale_if: Option<Question<'f, S::Error, bool>>,
 }
@@ -191,6 +194,7 @@ impl<'f, S: Shape> Miss<'f, S> {
             keep: Keep::of(site),
             due: None,
             timeout: site.fixed_timeout(),
+            lock: site.fixed_lock(),
             stale_if: None,
         }
     }
@@ -226,6 +230,13 @@ impl<'f, S: Shape> Miss<'f, S> {
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
+        self
+    }
+
+    /// With a load that other processes wait for, for so long.
+    #[must_use]
+    pub fn lock(mut self, wait: Duration) -> Self {
+        self.lock = Some(wait);
         self
     }
 
@@ -271,7 +282,8 @@ impl<'f, S: Shape> Miss<'f, S> {
 
     /// What this call takes for an answer.
     fn wanted<'t>(&self, target: &Target, tags: &'t [Tag]) -> Wanted<'t> {
-        Wanted { stale: target.early.is_some(), ..Wanted::of(self.site, self.typed, tags) }
+        let wanted = Wanted::of(self.site, self.typed, tags);
+        Wanted { stale: target.early.is_some(), lock: self.lock, ..wanted }
     }
 
     /// Runs the body in the caller's task: for everybody, if this caller leads.
@@ -430,7 +442,7 @@ async fn approach(cache: &Inner, target: &Target, wanted: Wanted<'_>) -> Step {
         }
     }
     let as_of = AsOf { stamp: Arc::clone(seat.stamp()), began: seat.began() };
-    let claimed = match cache.fetch(key, wanted, &as_of, Some(cache.lease()), *anew).await {
+    let claimed = match turn::fetch(&target.cache, key, wanted, &as_of, *anew).await {
         Ok(Found::Value(entry, left, claimed)) => {
             seat.land(|| cache.keep(key, &entry), || Outcome::Value(Arc::clone(&entry)));
             return reload::found(cache, target, entry, left, claimed);
@@ -440,7 +452,7 @@ async fn approach(cache: &Inner, target: &Target, wanted: Wanted<'_>) -> Step {
             return Step::Due(Due::of(entry, Source::Remote).with(claimed));
         }
         Ok(Found::Nothing(claimed)) => Some(claimed),
-        Ok(Found::Unavailable) | Err(_) => None,
+        Ok(Found::Leased | Found::Unavailable) | Err(_) => None,
     };
     cache.counters.misses.increment();
     Step::Lead(Lead { seat, claimed })

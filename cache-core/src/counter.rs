@@ -98,7 +98,7 @@ impl Inner {
         let (wanted, token) = (wanted::<i64>(), random::token());
         let (name, scopes) = (self.settings.name_of(key), self.settings.scopes_of(key, &[]));
         let as_of = self.as_of_now(key, &[]);
-        let Fetched { value, ttl, generations } = remote.fetch(&name, &scopes, None).await?;
+        let Fetched { value, ttl, generations, .. } = remote.fetch(&name, &scopes, None).await?;
         let live = value.as_ref().and_then(|value| self.open(key, wanted, &as_of, value, ttl, &generations));
         let beginning = value.as_ref().map(|value| &value[..value.len().min(IDENTITY)]);
         if let (Some(live), Some(beginning)) = (live.filter(|live| !live.is_stale), beginning)
@@ -111,7 +111,7 @@ impl Inner {
             return Ok(stored.then_some(sum));
         }
         // Claimed, so that an invalidation from here on keeps it from being stored.
-        let claim = Claim { token, lease: LEASE, reject: beginning };
+        let claim = Claim { reject: beginning, ..Claim::new(token, LEASE) };
         let Fetched { value, generations, .. } = remote.fetch(&name, &scopes, Some(claim)).await?;
         if value.is_some() {
             return Ok(None);

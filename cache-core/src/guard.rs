@@ -143,7 +143,7 @@ impl Shared {
 
     /// Uses the store as a call does: reads, and claims what is not there.
     async fn is_back(&self) -> bool {
-        let claim = Claim { token: random::token(), lease: Duration::from_millis(1), reject: None };
+        let claim = Claim::new(random::token(), Duration::from_millis(1));
         match self.store.fetch(&self.probe, &[], Some(claim)).await {
             Ok(_) => true,
             Err(error) => outcome(&error) == Outcome::Answered,
@@ -227,6 +227,10 @@ impl RemoteStore for Guard {
 
     async fn invalidate(&self, names: &[String], scopes: &[String]) -> Result<()> {
         self.ask(true, self.shared.store.invalidate(names, scopes)).await
+    }
+
+    async fn abandon(&self, name: &str, token: Token) -> Result<()> {
+        self.ask(false, self.shared.store.abandon(name, token)).await
     }
 
     async fn expire(&self, name: &str, ttl: Duration) -> Result<bool> {

@@ -21,12 +21,6 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::random;
 use crate::store::{RemoteStore as _, Token};
 
-/// The longest pause before the second attempt to get a lock; it doubles with each further one.
-const FIRST_PAUSE: Duration = Duration::from_millis(10);
-
-/// No pause between attempts is longer.
-const LONGEST_PAUSE: Duration = Duration::from_millis(100);
-
 impl Cache {
     /// Waits for the lock called `name` and holds it until the guard is dropped.
     ///
@@ -55,7 +49,7 @@ impl Cache {
             if let Some(guard) = self.try_lock(name.as_ref(), lease).await? {
                 return Ok(guard);
             }
-            sleep(random::up_to(FIRST_PAUSE.saturating_mul(1 << attempt.min(10)).min(LONGEST_PAUSE))).await;
+            sleep(random::pause(attempt)).await;
         }
         Err(Error::new(ErrorKind::Unavailable, "the lock was not to be had"))
     }

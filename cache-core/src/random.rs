@@ -44,6 +44,17 @@ pub(crate) fn up_to(most: Duration) -> Duration {
     jitter(most / 2, 1.0)
 }
 
+/// The longest first pause between attempts to get what another process holds; it doubles with each further one …
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+
+/// … until it is this.
+const LONGEST_PAUSE: Duration = Duration::from_millis(100);
+
+/// A pause after this many attempts in vain, from 0: up to 10 ms first, up to 100 ms later.
+pub(crate) fn pause(attempt: u32) -> Duration {
+    up_to(FIRST_PAUSE.saturating_mul(1 << attempt.min(10)).min(LONGEST_PAUSE))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -15,6 +15,8 @@ pub struct Site {
     none_ttl: Option<Duration>,
     stale: Option<Duration>,
     timeout: Option<Duration>,
+    /// How long callers wait for the load of another process; nothing without `lock`.
+    lock: Option<Duration>,
     /// The factor of `early`; 0 without it.
     early: f64,
     version: u64,
@@ -92,6 +94,7 @@ impl Site {
             none_ttl: None,
             stale: None,
             timeout: None,
+            lock: None,
             early: 0.0,
             version: 0,
             tags: &[],
@@ -146,6 +149,20 @@ impl Site {
     #[must_use]
     pub const fn timeout_millis(mut self, millis: u64) -> Self {
         self.timeout = Some(Duration::from_millis(millis));
+        self
+    }
+
+    /// With a load that other processes wait for, as long as the cache lets a load take.
+    #[must_use]
+    pub const fn lock(mut self) -> Self {
+        self.lock = Some(Duration::MAX);
+        self
+    }
+
+    /// With a load that other processes wait for, for so many milliseconds.
+    #[must_use]
+    pub const fn lock_millis(mut self, millis: u64) -> Self {
+        self.lock = Some(Duration::from_millis(millis));
         self
     }
 
@@ -209,6 +226,10 @@ impl Site {
 
     pub(crate) fn fixed_timeout(&self) -> Option<Duration> {
         self.timeout
+    }
+
+    pub(crate) fn fixed_lock(&self) -> Option<Duration> {
+        self.lock
     }
 
     pub(crate) fn beta(&self) -> f64 {

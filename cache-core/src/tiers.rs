@@ -16,18 +16,16 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::flight::Joinable;
 use crate::guard::Guard;
 use crate::key::{Key, KeyRef};
+use crate::lease::Lease;
 use crate::random;
 use crate::sabotage::{Fault, is_planted};
-use crate::scope::{Stamp, levels, unmoved};
+use crate::scope::{Stamp, unmoved};
 use crate::site::Site;
 use crate::store::{Claim, Expect, Fetched, Generation, Put, RemoteStore, Removal, Token};
 use crate::tag::Tag;
 
 /// The longest time to live that is passed on, so that no store has to fear overflow: 10 years.
 const MAX_TTL: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
-
-/// The longest prefix or tag whose generation is kept under its own text.
-const MAX_SCOPE_LEN: usize = 200;
 
 /// Entries that each insertion looks at, so that those that are over are reclaimed: three times as fast as entries
 /// come, and by little enough to go unnoticed.
@@ -43,6 +41,8 @@ pub(crate) struct Wanted<'a> {
     pub(crate) version: Option<u64>,
     /// Whether a value in its stale window is one.
     pub(crate) stale: bool,
+    /// How long it waits for the load of another process; nothing if not at all.
+    pub(crate) lock: Option<Duration>,
     /// The static tags of the entry.
     pub(crate) tags: &'a [Tag],
 }
@@ -56,6 +56,8 @@ pub(crate) enum Found {
     Stale(Arc<Entry>, Claimed),
     /// Nothing current. With a lease, the right to store what a load makes.
     Nothing(Claimed),
+    /// Nothing current, and another process is loading it.
+    Leased,
     /// There is no remote store, or this value is not for it.
     Unavailable,
 }
@@ -69,6 +71,8 @@ pub(crate) struct Claimed {
     seen: Option<Vec<u8>>,
     /// Whether that value was an answer, so that no lease took its place.
     answers: bool,
+    /// What is given back if nothing is stored.
+    lease: Option<Lease>,
 }
 
 /// A remote value as a live entry.
@@ -82,7 +86,19 @@ pub(crate) struct Live {
 impl Claimed {
     /// For the load of this name.
     pub(crate) fn new(token: Token, generations: Vec<Generation>) -> Self {
-        Self { token, generations, seen: None, answers: false }
+        Self { token, generations, seen: None, answers: false, lease: None }
+    }
+
+    /// With the lease that other processes wait for.
+    pub(crate) fn with(self, lease: Lease) -> Self {
+        Self { lease: Some(lease), ..self }
+    }
+
+    /// What it was for is done.
+    pub(crate) fn done(self) {
+        if let Some(lease) = self.lease {
+            lease.forget();
+        }
     }
 
     /// For a value that takes the place of whatever is there.
@@ -114,7 +130,14 @@ pub(crate) struct AsOf {
 impl<'a> Wanted<'a> {
     /// What a call of the function at `site` takes that does not ask for stale values.
     pub(crate) fn of(site: &Site, typed: Typed, tags: &'a [Tag]) -> Self {
-        Self { typed, type_matters: true, version: Some(site.value_version()), stale: false, tags }
+        Self {
+            typed,
+            type_matters: true,
+            version: Some(site.value_version()),
+            stale: false,
+            lock: None,
+            tags,
+        }
     }
 
     /// Whether `entry` is of the type asked for.
@@ -128,39 +151,6 @@ impl<'a> Wanted<'a> {
 }
 
 impl Settings {
-    /// The name of `key` in the remote store.
-    pub(crate) fn name_of(&self, key: &Key) -> String {
-        format!("{}:{key}", self.namespace)
-    }
-
-    /// The names of everything that covers `key` in the remote store.
-    pub(crate) fn scopes_of(&self, key: &Key, tags: &[Tag]) -> Vec<String> {
-        let everything = std::iter::once(self.scope_everything());
-        let prefixes = levels(key.whole()).map(|prefix| self.scope_prefix(prefix));
-        everything.chain(prefixes).chain(tags.iter().map(|tag| self.scope_tag(tag))).collect()
-    }
-
-    /// Moves with every invalidation of the namespace, whatever that covers.
-    pub(crate) fn scope_any(&self) -> String {
-        format!("{{larder:{}}}:g:#", self.namespace)
-    }
-
-    pub(crate) fn scope_everything(&self) -> String {
-        format!("{{larder:{}}}:g:*", self.namespace)
-    }
-
-    pub(crate) fn scope_prefix(&self, prefix: &str) -> String {
-        format!("{{larder:{}}}:g:p:{}", self.namespace, shortened(prefix))
-    }
-
-    pub(crate) fn scope_tag(&self, tag: &Tag) -> String {
-        format!("{{larder:{}}}:g:t:{}", self.namespace, shortened(tag.as_str()))
-    }
-
-    pub(crate) fn scope_lock(&self, name: &str) -> String {
-        format!("{{larder:{}}}:l:{}", self.namespace, shortened(name))
-    }
-
     /// How old the load of another may be for its value to be an answer.
     ///
     /// Beside a remote store it ages as entries do: other processes can invalidate it unheard.
@@ -193,15 +183,6 @@ impl Settings {
         } else {
             (fresh_until, Aging { stale: aging.stale.min(trusted_until.since(fresh_until)), ..aging })
         }
-    }
-}
-
-/// A long text by its digest, which no short text equals: it holds a `%~`.
-fn shortened(text: &str) -> String {
-    if text.len() <= MAX_SCOPE_LEN {
-        text.to_owned()
-    } else {
-        format!("%~{}", crate::key::digest(text.as_bytes()))
     }
 }
 
@@ -319,14 +300,14 @@ impl Inner {
         }
     }
 
-    /// Reads `key` from the remote store; with a `lease`, claims the load of what is not there, or of
+    /// Reads `key` from the remote store; with a token, claims the load of what is not there for it, or of
     /// whatever is there if it is to be made `anew`.
     pub(crate) async fn fetch(
         &self,
         key: &Key,
         wanted: Wanted<'_>,
         as_of: &AsOf,
-        lease: Option<Duration>,
+        token: Option<Token>,
         anew: bool,
     ) -> Result<Found> {
         let Some(remote) = self.remote().await? else { return Ok(Found::Unavailable) };
@@ -334,18 +315,28 @@ impl Inner {
             return Ok(Found::Unavailable);
         }
         let (name, scopes) = (self.settings.name_of(key), self.settings.scopes_of(key, wanted.tags));
-        let token = random::token();
+        let claims = token.is_some();
+        let token = token.unwrap_or_else(random::token);
         // Every value begins with nothing.
         let mut rejected = anew.then(Vec::new);
         loop {
-            let claim = lease.map(|lease| Claim { token, lease, reject: rejected.as_deref() });
-            let Fetched { value, ttl, generations } = remote.fetch(&name, &scopes, claim).await?;
+            let claim = Claim {
+                reject: rejected.as_deref(),
+                yields: wanted.lock.is_some() && !anew,
+                ..Claim::new(token, self.lease())
+            };
+            let claim = Some(claim).filter(|_| claims);
+            let Fetched { value, ttl, generations, leased } = remote.fetch(&name, &scopes, claim).await?;
+            if leased {
+                return Ok(Found::Leased);
+            }
             let Some(value) = value else {
                 return Ok(Found::Nothing(Claimed::new(token, generations)));
             };
             let live = self.open(key, wanted, as_of, &value, ttl, &generations);
             let beginning = || value[..value.len().min(IDENTITY)].to_vec();
-            let claimed = |answers| Claimed { token, generations, seen: Some(beginning()), answers };
+            let claimed =
+                |answers| Claimed { token, generations, seen: Some(beginning()), answers, lease: None };
             match live {
                 Some(Live { entry, left, is_stale: false }) => {
                     return Ok(Found::Value(entry, left, claimed(true)));
@@ -353,7 +344,7 @@ impl Inner {
                 Some(Live { entry, .. }) if wanted.stale => return Ok(Found::Stale(entry, claimed(true))),
                 Some(_) | None => {}
             }
-            if lease.is_none() || rejected.as_ref().is_some_and(|rejected| !rejected.is_empty()) {
+            if !claims || rejected.as_ref().is_some_and(|rejected| !rejected.is_empty()) {
                 return Ok(Found::Nothing(claimed(false)));
             }
             // Claim it again, in place of the value that is of no use.
@@ -374,11 +365,12 @@ impl Inner {
             .map(|key| (self.settings.name_of(key), self.settings.scopes_of(key, wanted.tags)))
             .collect();
         let fetched = remote.fetch_many(&names).await?;
-        let entries =
-            keys.iter().zip(as_of).zip(fetched).map(|((key, as_of), Fetched { value, ttl, generations })| {
+        let entries = keys.iter().zip(as_of).zip(fetched).map(
+            |((key, as_of), Fetched { value, ttl, generations, .. })| {
                 let live = self.open(key, wanted, as_of, &value?, ttl, &generations)?;
                 (!live.is_stale).then_some(live.entry)
-            });
+            },
+        );
         Ok(entries.collect())
     }
 

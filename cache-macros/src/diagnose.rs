@@ -191,10 +191,6 @@ impl fmt::Display for Mistake<'_> {
                 Listed(options)
             ),
             Self::DuplicateOption { option } => write!(f, "`{option}` is given twice: keep one"),
-            Self::NotYet { option: "lock" } => f.write_str(
-                "`lock` is not in this version of larder yet, and callers in one process share one load without it: \
-                 remove `lock`",
-            ),
             Self::NotYet { option: "fence" } => f.write_str(
                 "`fence` is not in this version of larder yet, and a process that dies before it invalidates leaves the \
                  old values until their `ttl` ends: remove `fence`, and keep that `ttl` short",

@@ -103,7 +103,7 @@ use proc_macro::TokenStream;
 /// | `skip` | `skip(db, self)` | arguments that do not change the answer |
 /// | `when` | an expression over the arguments | false: this call goes past the cache |
 /// | `unless` | <code>&#124;value&#124; bool</code> | true: the value is returned and not stored |
-/// | `lock` | flag, or a duration | not in this version yet: across processes too, one caller computes and the others wait |
+/// | `lock` | flag, or as `none_ttl` | across processes too, one caller computes and the others wait for its value, so long at most; then they compute |
 /// | `local` | flag | the value never leaves the process and needs no serde |
 /// | `cache` | a `Cache`, a `Named`, `self.cache` | which cache; absent: the global one |
 /// | `version` | an integer | raise it when the meaning of the value changes: older entries are misses |
@@ -236,6 +236,24 @@ use proc_macro::TokenStream;
 /// runtime or the cache. It owns copies of the arguments (`ToOwned`) and runs where the caller's `Cache::scope`
 /// holds. It does *not* inherit other task-locals, the load around the call, or the tracing span, which it
 /// only follows. Without a runtime the caller itself loads a stale value, as it would a missing one.
+///
+/// ## One load among processes: `lock`
+///
+/// ```
+/// use larder::cached;
+///
+/// #[cached(key = "report:<month>", ttl = "1h", stale = "1h", lock = "20s")]
+/// async fn report(month: u32) -> String {
+///     // a minute of somebody's database
+///     month.to_string()
+/// }
+/// ```
+///
+/// Callers in one process share a load without it. With `lock` the processes that share a remote store do: one loads,
+/// and the others look for its value again and again, every 100 ms at most. They wait for as long as `lock` says, or without a
+/// duration as long as the cache lets a load take, and never longer than that; then they load, too, and leave it to the other to store
+/// its value. A load that fails, or whose process dies, gives way to the next: at once, or when its lease ends, which is a second
+/// after the cache's `load_limit`. A stale value is refreshed by one process. Without a remote store `lock` changes nothing.
 ///
 /// ## Many at once: `each`
 ///

@@ -44,7 +44,11 @@ impl<'a> Look<'a> {
     pub(crate) fn script(&self) -> Call<'a> {
         let mut args = vec![Arg::Number(millis(GENERATION)), Arg::Fresh(random::generation())];
         if let Some(claim) = self.claim {
-            args.extend([Arg::Marked(LEASE, &claim.token.0), Arg::Number(millis(claim.lease))]);
+            args.extend([
+                Arg::Marked(LEASE, &claim.token.0),
+                Arg::Number(millis(claim.lease)),
+                Arg::Number(claim.yields.into()),
+            ]);
             args.extend(claim.reject.map(Arg::Bytes));
         }
         Call::script(&FETCH, self.keys(), args)
@@ -76,9 +80,13 @@ impl<'a> Look<'a> {
             Value::Nil => None,
             _ => return Err(Failure::unexpected()),
         };
-        let absent = Fetched { value: None, ttl: Duration::ZERO, generations: Vec::new() };
+        let absent = Fetched::default();
+        let yields = self.claim.is_some_and(|claim| claim.yields);
         match (value, leased) {
             (Some(bytes), None) if is_lease(&bytes) => Ok(Some(Fetched { generations, ..absent })),
+            (Some(bytes), Some(_)) if is_lease(&bytes) && yields => {
+                Ok(Some(Fetched { generations, leased: true, ..absent }))
+            }
             (Some(bytes), Some(_)) if is_lease(&bytes) => Ok(None),
             (Some(bytes), _) => {
                 let bytes = unmarked(bytes);
@@ -86,7 +94,7 @@ impl<'a> Look<'a> {
                 if rejected.is_some_and(|reject| bytes.starts_with(reject)) {
                     return Ok(None);
                 }
-                Ok(Some(Fetched { value: Some(bytes), ttl: left(ttl), generations }))
+                Ok(Some(Fetched { value: Some(bytes), ttl: left(ttl), generations, leased: false }))
             }
             (None, None | Some(Value::Okay)) => Ok(Some(Fetched { generations, ..absent })),
             (None, Some(Value::ServerError(error))) => Err(Failure::refused(&error)),
@@ -112,8 +120,9 @@ impl<'a> Look<'a> {
         if generations.len() != self.scopes.len() {
             return Err(Failure::unexpected());
         }
-        let ttl = if value.is_some() { left(ttl) } else { Duration::ZERO };
-        Ok(Fetched { value, ttl, generations })
+        // Without a value there is no time to live; the script then says whether it has yielded.
+        let (ttl, leased) = if value.is_some() { (left(ttl), false) } else { (Duration::ZERO, ttl == 1) };
+        Ok(Fetched { value, ttl, generations, leased })
     }
 
     fn keys(&self) -> Vec<&'a str> {
@@ -167,7 +176,7 @@ mod tests {
     use super::*;
 
     const CLAIM: Claim<'static> =
-        Claim { token: Token([7; 16]), lease: Duration::from_secs(1), reject: Some(b"old") };
+        Claim { reject: Some(b"old"), ..Claim::new(Token([7; 16]), Duration::from_secs(1)) };
 
     fn bytes(text: &str) -> Value {
         Value::BulkString(text.as_bytes().to_vec())
@@ -181,7 +190,7 @@ mod tests {
     fn found(value: Option<&str>, millis: u64) -> Fetched {
         let value = value.map(|text| text.as_bytes().to_vec());
         let generations = vec![Generation(*b"12345678")];
-        Fetched { value, ttl: Duration::from_millis(millis), generations }
+        Fetched { value, ttl: Duration::from_millis(millis), generations, leased: false }
     }
 
     #[test]

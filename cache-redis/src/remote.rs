@@ -75,6 +75,11 @@ impl RemoteStore for Redis {
         whether(self.one(budget, Call::script(&INVALIDATE, keys, args)).await?).map(drop)
     }
 
+    async fn abandon(&self, name: &str, token: Token) -> Result<()> {
+        let call = Call::script(&UNLOCK, vec![name], vec![Arg::Marked(LEASE, &token.0)]);
+        whether(self.one(self.supervisor().budget(Purpose::Write), call).await?).map(drop)
+    }
+
     async fn expire(&self, name: &str, ttl: Duration) -> Result<bool> {
         let call = Call::script(&EXPIRE, vec![name], vec![Arg::Number(millis(ttl))]);
         whether(self.one(self.supervisor().budget(Purpose::Write), call).await?)

@@ -129,6 +129,10 @@ impl RemoteStore for HeldStore {
         self.here()?.invalidate(names, scopes).await
     }
 
+    async fn abandon(&self, name: &str, token: Token) -> Result<()> {
+        self.here()?.abandon(name, token).await
+    }
+
     async fn expire(&self, name: &str, ttl: Duration) -> Result<bool> {
         self.here()?.expire(name, ttl).await
     }

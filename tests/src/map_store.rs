@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -11,10 +11,10 @@ use larder::Result;
 use larder::store::{Claim, Expect, Fetched, Generation, Health, Put, RemoteStore, Token};
 use tokio::time::Instant;
 
-/// A [`RemoteStore`] in the memory of one process.
-#[derive(Debug, Default)]
+/// A [`RemoteStore`] in the memory of one process. Clones are one store.
+#[derive(Clone, Debug, Default)]
 pub struct MapStore {
-    state: Mutex<State>,
+    state: Arc<Mutex<State>>,
 }
 
 #[derive(Debug, Default)]
@@ -77,12 +77,14 @@ impl State {
             && rejected.is_none_or(|reject| !value.starts_with(reject))
         {
             let ttl = until.saturating_duration_since(Instant::now());
-            return Fetched { value: Some(value.clone()), ttl, generations };
+            return Fetched { value: Some(value.clone()), ttl, generations, leased: false };
         }
-        if let Some(claim) = claim {
+        let is_leased = matches!(self.held(name), Some(Held { what: What::Lease(_), .. }));
+        let leased = is_leased && claim.is_some_and(|claim| claim.yields);
+        if let Some(claim) = claim.filter(|_| !leased) {
             self.hold(name, What::Lease(claim.token), claim.lease);
         }
-        Fetched { value: None, ttl: Duration::ZERO, generations }
+        Fetched { generations, leased, ..Fetched::default() }
     }
 
     fn put(&mut self, put: &Put<'_>) {
@@ -146,6 +148,14 @@ impl RemoteStore for MapStore {
         for scope in scopes {
             let moved = state.draw();
             state.generations.insert(scope.clone(), moved);
+        }
+        Ok(())
+    }
+
+    async fn abandon(&self, name: &str, token: Token) -> Result<()> {
+        let mut state = self.state();
+        if matches!(state.held(name), Some(Held { what: What::Lease(held), .. }) if *held == token) {
+            state.held.remove(name);
         }
         Ok(())
     }

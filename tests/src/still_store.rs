@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use larder::Result;
-use larder::store::{Claim, Expect, Fetched, Generation, Health, Put, RemoteStore};
+use larder::store::{Claim, Expect, Fetched, Generation, Health, Put, RemoteStore, Token};
 
 /// A [`RemoteStore`] of one entry.
 #[derive(Clone, Debug, Default)]
@@ -33,6 +33,7 @@ impl StillStore {
             value,
             ttl: Duration::from_secs(60),
             generations: vec![Generation(*b"12345678"); scopes.len()],
+            leased: false,
         }
     }
 }
@@ -60,6 +61,10 @@ impl RemoteStore for StillStore {
     }
 
     async fn invalidate(&self, _: &[String], _: &[String]) -> Result<()> {
+        Ok(())
+    }
+
+    async fn abandon(&self, _: &str, _: Token) -> Result<()> {
         Ok(())
     }
 

@@ -92,6 +92,10 @@ impl<S: RemoteStore> RemoteStore for Yielding<S> {
         self.around(self.store.invalidate(names, scopes)).await
     }
 
+    async fn abandon(&self, name: &str, token: Token) -> Result<()> {
+        self.around(self.store.abandon(name, token)).await
+    }
+
     async fn expire(&self, name: &str, ttl: Duration) -> Result<bool> {
         self.around(self.store.expire(name, ttl)).await
     }

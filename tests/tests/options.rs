@@ -7,6 +7,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use larder::{Cache, CacheBuilder, Memory, cached};
 use tests::held_store::HeldStore;
 use tests::{Gate, until};
@@ -136,6 +137,7 @@ struct Functions {
     early: Call,
     unless: Call,
     when: Call,
+    lock: Call,
     first_version: Call,
     second_version: Call,
 }
@@ -186,6 +188,11 @@ macro_rules! functions {
                 app.load(id).await
             }
 
+            #[cached(ttl = 60, lock, skip(app), cache = app.cache)]
+            async fn lock(app: &App, id: u64) -> $output {
+                app.load(id).await
+            }
+
             #[cached(ttl = 60, version = 1, key = $version, shared, skip(app), cache = app.cache)]
             async fn first_version(app: &App, id: u64) -> $output {
                 app.load(id).await
@@ -211,6 +218,7 @@ macro_rules! functions {
                     early: call!(early),
                     unless: call!(unless),
                     when: call!(when),
+                    lock: call!(lock),
                     first_version: call!(first_version),
                     second_version: call!(second_version),
                 };
@@ -475,5 +483,26 @@ async fn jitter_spreads_the_ends_of_what_was_stored_together() {
         assert!((1..COUNT).contains(&ended), "some end early, some late: {ended} of {COUNT}");
         advance(2 * MINUTE).await;
         assert_eq!(call_all().await, COUNT, "all have ended");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn lock_lets_one_of_two_processes_load_if_they_share_a_store() {
+    for Cell { app, functions, elsewhere } in cells(0.0) {
+        let gate = app.hold();
+        let calls = [app.clone(), elsewhere].map(|app| tokio::spawn((functions.lock)(app, 1)));
+        let shares = app.cache.health().await.remote.is_some();
+        let loads = || app.state.loads.load(Ordering::SeqCst);
+        gate.arrived(if shares { 1 } else { 2 }).await;
+        // Whoever does not wait begins within this time.
+        advance(Duration::from_secs(1)).await;
+        gate.open();
+        let answers = join_all(calls).await.into_iter().map(|answer| answer.unwrap().unwrap());
+        let answers: Vec<_> = answers.collect();
+        if shares {
+            assert_eq!((answers, loads()), (vec![Some(1), Some(1)], 1));
+        } else {
+            assert_eq!((answers, loads()), (vec![Some(1), Some(2)], 2), "nothing is shared");
+        }
     }
 }

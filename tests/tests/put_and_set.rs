@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use larder::store::{Claim, Expect, Fetched, Health, Put, RemoteStore};
+use larder::store::{Claim, Expect, Fetched, Health, Put, RemoteStore, Token};
 use larder::{Cache, Result, cache_put};
 use tests::Gate;
 use tests::map_store::MapStore;
@@ -44,6 +44,10 @@ impl RemoteStore for Held {
             self.remove.pass().await;
         }
         self.store.invalidate(names, scopes).await
+    }
+
+    async fn abandon(&self, name: &str, token: Token) -> Result<()> {
+        self.store.abandon(name, token).await
     }
 
     async fn expire(&self, name: &str, ttl: Duration) -> Result<bool> {

@@ -17,7 +17,7 @@ async fn every_verb_is_one_round_trip() {
     let asked: Vec<_> = names.iter().map(|name| (name.clone(), scopes.clone())).collect();
     let put = |name| Put { name, scopes: &scopes, value: b"value", ttl };
     let puts: Vec<Put<'_>> = names.iter().map(|name| put(name.as_str())).collect();
-    let claim = || Some(Claim { token, lease: ttl, reject: None });
+    let claim = || Some(Claim::new(token, ttl));
     let before = std::cell::Cell::new(0);
     let spent = || {
         let now = proxy.round_trips();
@@ -41,7 +41,7 @@ async fn every_verb_is_one_round_trip() {
     assert_eq!(spent(), 1, "publishing");
     assert!(store.fetch("shop:user:1", &scopes, claim()).await.unwrap().value.is_some());
     assert_eq!(spent(), 1, "a hit");
-    let reject = Some(Claim { token, lease: ttl, reject: Some(b"val") });
+    let reject = Some(Claim { reject: Some(b"val"), ..Claim::new(token, ttl) });
     assert!(store.fetch("shop:user:1", &scopes, reject).await.unwrap().value.is_none());
     assert_eq!(spent(), 2, "a value in whose place a lease is put");
     assert!(store.fetch("shop:user:1", &scopes, claim()).await.unwrap().value.is_none());

@@ -21,7 +21,7 @@ async fn value(store: &Redis, name: &str) -> Result<Option<Vec<u8>>> {
 }
 
 async fn claimed(store: &Redis, name: &str) -> Result<Option<Vec<u8>>> {
-    let claim = Claim { token: Token([1; 16]), lease: TTL, reject: None };
+    let claim = Claim::new(Token([1; 16]), TTL);
     Ok(store.fetch(name, &[], Some(claim)).await?.value)
 }
 

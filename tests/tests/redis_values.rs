@@ -10,7 +10,7 @@ const TTL: Duration = Duration::from_secs(60);
 const TOKEN: Token = Token([7; 16]);
 
 fn claim(reject: Option<&[u8]>) -> Claim<'_> {
-    Claim { token: TOKEN, lease: TTL, reject }
+    Claim { reject, ..Claim::new(TOKEN, TTL) }
 }
 
 fn set(server: &Server, name: &str, value: &[u8]) {

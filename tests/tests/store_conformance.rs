@@ -53,6 +53,10 @@ enum Fault {
     RejectComparesAll,
     RejectTakesAll,
     RejectLeavesNoLease,
+    YieldIsIgnored,
+    YieldsToAnything,
+    AbandonsAnyLease,
+    AbandonsNothing,
     MintsEveryTime,
     MintsTwiceForOneName,
     ReversesGenerations,
@@ -106,6 +110,10 @@ const FAULTS: &[(Fault, &str)] = &[
     (Fault::RejectComparesAll, "counts as absent"),
     (Fault::RejectTakesAll, "does not reject must be returned"),
     (Fault::RejectLeavesNoLease, "the lease on a rejected value is a lease"),
+    (Fault::YieldIsIgnored, "must say that it has"),
+    (Fault::YieldsToAnything, "a value is no lease"),
+    (Fault::AbandonsAnyLease, "abandoning another's lease must change nothing"),
+    (Fault::AbandonsNothing, "an abandoned lease must not be yielded to"),
     (Fault::MintsEveryTime, "every reader must see the same generation"),
     (Fault::MintsTwiceForOneName, "asked for twice must have one generation"),
     (Fault::ReversesGenerations, "in the order in which they were asked for"),
@@ -223,9 +231,13 @@ impl Broken {
                 claim.token = self.notes().leases.get(name).map_or(claim.token, |(token, _)| *token);
             }
             (Fault::LeaseStays, _) => claim.lease *= 1000,
+            (Fault::YieldIsIgnored, _) => claim.yields = false,
             _ => {}
         }
-        if value.is_none_or(|value| claim.reject.is_some_and(|reject| value.starts_with(reject))) {
+        let leased = |(_, until): &(Token, Instant)| *until > Instant::now();
+        let yields = claim.yields && value.is_none() && self.notes().leases.get(name).is_some_and(leased);
+        let rejected = |value: Vec<u8>| claim.reject.is_some_and(|reject| value.starts_with(reject));
+        if !yields && value.is_none_or(rejected) {
             self.notes().leases.insert(name.to_owned(), (claim.token, Instant::now() + claim.lease));
         }
         Some(claim)
@@ -255,6 +267,7 @@ impl Broken {
         {
             found.value = Some(lease.0.0.to_vec());
         }
+        found.leased |= self.is(Fault::YieldsToAnything) && found.value.is_some() && claim.is_some();
         if self.is(Fault::LosesLastByte) {
             found.value.as_mut().map(Vec::pop);
         }
@@ -472,6 +485,17 @@ impl RemoteStore for Broken {
         self.store.invalidate(&names, &scopes).await
     }
 
+    async fn abandon(&self, name: &str, token: Token) -> Result<()> {
+        self.notes().leases.retain(|held, (holder, _)| held != name || *holder != token);
+        match self.fault {
+            Fault::AbandonsNothing => Ok(()),
+            Fault::AbandonsAnyLease if self.value(name).await.is_none() => {
+                self.store.invalidate(&[name.to_owned()], &[]).await
+            }
+            _ => self.store.abandon(name, token).await,
+        }
+    }
+
     async fn expire(&self, name: &str, ttl: Duration) -> Result<bool> {
         let name = &self.name(name);
         if self.is(Fault::BreaksWhenDropped) {
@@ -488,7 +512,7 @@ impl RemoteStore for Broken {
                 return Ok(true);
             }
             (Fault::ExpireExtendsLease, Some((token, _))) => {
-                let claim = Claim { token, lease: ttl, reject: None };
+                let claim = Claim::new(token, ttl);
                 self.store.fetch(name, &[], Some(claim)).await?;
             }
             _ => {}

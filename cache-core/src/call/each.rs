@@ -24,6 +24,7 @@ use crate::flight::{Boarding, Outcome, Purpose, Seat, Waited};
 use crate::global::AsCache;
 use crate::key::{Key, KeyRef, KeyWriter};
 use crate::policy::{Keep, keep_options};
+use crate::random;
 use crate::sabotage::{Fault, is_planted};
 use crate::scope::Identity;
 use crate::shape::{Batch, Bulk, Shape};
@@ -281,8 +282,7 @@ where
             let (part, as_of) =
                 (&self.parts[*at], AsOf { stamp: Arc::clone(seat.stamp()), began: seat.began() });
             async move {
-                let lease = Some(cache.lease());
-                cache.fetch(&part.key, self.wanted(part), &as_of, lease, self.anew).await
+                cache.fetch(&part.key, self.wanted(part), &as_of, Some(random::token()), self.anew).await
             }
         });
         let mut open = Vec::new();
@@ -300,7 +300,7 @@ where
                     continue;
                 }
                 Ok(Found::Nothing(claimed)) => Some(claimed),
-                Ok(Found::Stale(..) | Found::Unavailable) | Err(_) => None,
+                Ok(Found::Stale(..) | Found::Leased | Found::Unavailable) | Err(_) => None,
             };
             cache.counters.misses.increment();
             open.push((at, Lead { seat, claimed }));

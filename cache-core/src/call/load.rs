@@ -58,7 +58,7 @@ impl<V: Clone + Send + Sync + 'static> Made<'_, V> {
             return Landed::Kept(Publication::default());
         }
         let payload = value.map(|value| (bytes.encode)(value, cache.settings.codec)).transpose();
-        Landed::Kept(Publication { sealed: Some(Sealed { claimed, payload, life }) })
+        Landed::Kept(Publication { sealed: Some(Box::new(Sealed { claimed, payload, life })) })
     }
 }
 
@@ -74,7 +74,7 @@ pub(super) enum Landed {
 /// A value on its way to the remote store, if it goes there.
 #[derive(Default)]
 pub(super) struct Publication {
-    sealed: Option<Sealed>,
+    sealed: Option<Box<Sealed>>,
 }
 
 /// The right to store a value, the value as bytes (nothing: a remembered `None`), and for how long.
@@ -86,9 +86,17 @@ struct Sealed {
 
 impl Publication {
     pub(super) async fn publish(self, cache: &Inner, key: &Key, wanted: Wanted<'_>, template: &'static str) {
-        let Some(Sealed { claimed, payload, life }) = self.sealed else { return };
+        let Some(sealed) = self.sealed else { return };
+        let Sealed { claimed, payload, life } = *sealed;
         let published = match payload {
-            Ok(payload) => cache.publish(key, wanted, &claimed, payload.as_deref(), life).await.map(drop),
+            Ok(payload) => match cache.publish(key, wanted, &claimed, payload.as_deref(), life).await {
+                // The value has taken the place of the lease, or something else had.
+                Ok(_) => {
+                    claimed.done();
+                    Ok(())
+                }
+                Err(error) => Err(error),
+            },
             Err(error) => Err(error),
         };
         if let Err(error) = published {

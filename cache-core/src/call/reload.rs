@@ -14,6 +14,7 @@ use tokio::time::timeout;
 use tracing::Instrument as _;
 
 use super::load::{Landed, Loading};
+use super::turn;
 use super::{Lead, Lookup, Miss, Sought, Step, Target, clones_in_place, output_of, seek, serve};
 use crate::cache::{Cache, Inner};
 use crate::clock;
@@ -24,6 +25,7 @@ use crate::flight::{Boarding, Outcome, Purpose, Seat, Waited};
 use crate::global::{self, AsCache};
 use crate::key::{Key, KeyRef, KeyWriter};
 use crate::policy::{self, Plan};
+use crate::random;
 use crate::sabotage::{Fault, is_planted};
 use crate::scope::Scope;
 use crate::shape::Shape;
@@ -146,7 +148,7 @@ pub(super) async fn pass_by(cache: &Inner, target: &Target, wanted: Wanted<'_>) 
             (found(cache, target, Arc::clone(&entry), left, claimed), entry)
         }
         Ok(Found::Stale(entry, _)) => (Step::Due(Due::of(Arc::clone(&entry), Source::Remote)), entry),
-        Ok(Found::Nothing(_) | Found::Unavailable) | Err(_) => return None,
+        Ok(Found::Nothing(_) | Found::Leased | Found::Unavailable) | Err(_) => return None,
     };
     cache.flights.exclusively(key, || {
         // The refresh may have landed meanwhile.
@@ -271,6 +273,7 @@ where
             id: target.cache.inner().id(),
             key: target.key.clone(),
             limit: target.cache.inner().settings.load_limit,
+            lock: self.lock,
             tags: tags.clone(),
             lead: Lead { seat, claimed: due.claimed.take() },
             haste: due.haste,
@@ -315,14 +318,20 @@ where
         F: Future<Output = S::Output> + Send + 'static,
     {
         let (shape, template) = (self.shape, self.site.key_template());
-        let Job { cache, id, key, limit, tags, lead: Lead { seat, claimed }, haste } = job;
+        let Job { cache, id, key, limit, lock, tags, lead: Lead { seat, claimed }, haste } = job;
         let wanted = Wanted { stale: true, ..Wanted::of(self.site, self.typed, &tags) };
-        let claimed = if let Some(claimed) = claimed {
+        // Given back when the refresh has ended, however it ends.
+        let _turn = match lock {
+            Some(wait) => turn::of_refresh(&cache, &key, wait.min(limit)).await,
+            None => None,
+        };
+        // What was seen before the turn came may have been refreshed since.
+        let claimed = if let Some(claimed) = claimed.filter(|_| lock.is_none()) {
             Some(claimed)
         } else {
             let Some(cache) = cache.upgrade() else { return };
             let as_of = AsOf { stamp: Arc::clone(seat.stamp()), began: seat.began() };
-            match cache.fetch(&key, wanted, &as_of, Some(cache.lease()), false).await {
+            match cache.fetch(&key, wanted, &as_of, Some(random::token()), false).await {
                 Ok(Found::Value(entry, left, _)) if policy::decide(left, haste) == Plan::Serve => {
                     // Another process has refreshed it.
                     seat.land(|| cache.keep(&key, &entry), || Outcome::Value(Arc::clone(&entry)));
@@ -336,7 +345,7 @@ where
                 Ok(Found::Value(_, _, claimed) | Found::Stale(_, claimed) | Found::Nothing(claimed)) => {
                     Some(claimed)
                 }
-                Ok(Found::Unavailable) | Err(_) => None,
+                Ok(Found::Leased | Found::Unavailable) | Err(_) => None,
             }
         };
         let ended = {
@@ -421,6 +430,8 @@ struct Job {
     id: usize,
     key: Key,
     limit: Duration,
+    /// How long it waits for another process that refreshes the key.
+    lock: Option<Duration>,
     tags: Vec<Tag>,
     lead: Lead,
     haste: f64,

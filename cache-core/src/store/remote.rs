@@ -19,7 +19,8 @@ use crate::error::{Error, ErrorKind, Result};
 /// - `fetch` reads the value and all generations at one instant, and so does each element of
 ///   `fetch_many`. A generation that is absent is minted: from then on every reader sees the new one.
 /// - With a [`Claim`], a `fetch` that finds no value (or the one the claim rejects) leaves a *lease* under
-///   the name. A lease is not a value: it is never returned, and it expires by itself.
+///   the name. A lease is not a value: it is never returned, and it expires by itself. A claim takes the place of
+///   another's lease, unless it yields: then the lease stays, and the answer says that it is there.
 /// - `publish` looks whether what it [expects](Expect) holds and stores its value iff it does, in one step. So
 ///   whoever deletes the name while a load runs, or claims it again, keeps the older load from being stored.
 /// - `invalidate` removes the names and replaces the generations in one step: after it is acknowledged,
@@ -48,6 +49,9 @@ pub trait RemoteStore: fmt::Debug + Send + Sync + 'static {
 
     /// Removes `names` and gives `scopes` new generations, in one step.
     async fn invalidate(&self, names: &[String], scopes: &[String]) -> Result<()>;
+
+    /// Takes the lease of `token` away from `name`, if it is there: its load will not be published.
+    async fn abandon(&self, name: &str, token: Token) -> Result<()>;
 
     /// Sets the time to live of what is under `name`, to the millisecond; whether there is a value.
     async fn expire(&self, name: &str, ttl: Duration) -> Result<bool>;
@@ -90,6 +94,8 @@ pub struct Fetched {
     pub ttl: Duration,
     /// The generation of each scope that was asked for, in their order.
     pub generations: Vec<Generation>,
+    /// Whether there is a lease under the name that the claim has yielded to.
+    pub leased: bool,
 }
 
 /// The position of a scope: a random number that is replaced when the scope moves.
@@ -109,6 +115,16 @@ pub struct Claim<'a> {
     pub lease: Duration,
     /// A value that begins with these bytes counts as absent: it was seen and found not to be current.
     pub reject: Option<&'a [u8]>,
+    /// Whether the lease of another load is left alone.
+    pub yields: bool,
+}
+
+impl Claim<'_> {
+    /// A claim that rejects nothing and yields to nobody.
+    #[must_use]
+    pub const fn new(token: Token, lease: Duration) -> Self {
+        Self { token, lease, reject: None, yields: false }
+    }
 }
 
 /// What must hold for a value to be stored.

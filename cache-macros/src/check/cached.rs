@@ -8,7 +8,7 @@ use syn::Type;
 use syn::ext::IdentExt as _;
 
 use super::names::{Names, Part, ResultName, Root, Value};
-use super::{in_this_version, is_async, is_safe, leaves_self_alone, returns_a_value};
+use super::{is_async, is_safe, leaves_self_alone, returns_a_value};
 use crate::args::{CachedArgs, Companion, Slot};
 use crate::diagnose::{Mistake, Problems, quoted};
 use crate::function::{Function, contains_impl_trait, mentions};
@@ -80,7 +80,6 @@ pub(crate) fn cached<'a>(function: &'a Function, args: &'a CachedArgs, problems:
     arguments_can_be_kept(function, args, problems);
     let home = home(function, args);
     body_can_be_called_again(function, args, &home, problems);
-    in_this_version([args.lock.written()], problems);
 
     Plan {
         function,
@@ -239,6 +238,7 @@ fn options_agree(args: &CachedArgs, problems: &mut Problems) {
     );
     excludes(&args.each, &args.stale, "a batch loads its missing ids in its caller's task", problems);
     excludes(&args.each, &args.early, "a batch loads its missing ids in its caller's task", problems);
+    excludes(&args.each, &args.lock, "two batches could each hold an id that the other waits for", problems);
 }
 
 fn needs<T>(option: &Slot<T>, other: &str, present: bool, why: &str, problems: &mut Problems) {

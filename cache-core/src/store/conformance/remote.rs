@@ -51,6 +51,8 @@ pub async fn remote(store: Arc<dyn RemoteStore>) {
     leases::a_deleted_or_replaced_lease_is_gone(&subject).await;
     leases::a_lease_ends_by_itself(&subject).await;
     leases::a_rejected_value_counts_as_absent(&subject).await;
+    leases::a_claim_that_yields_leaves_a_lease_alone(&subject).await;
+    leases::an_abandoned_lease_is_gone(&subject).await;
 
     generations::a_generation_is_minted_once(&subject).await;
     generations::an_invalidation_moves_its_scopes_alone(&subject).await;
@@ -130,7 +132,7 @@ impl Subject {
     /// Claims the load of `name`, which must have no value, and returns the right to publish it.
     async fn claim(&self, name: &str, lease: Duration) -> Token {
         let token = token();
-        let found = self.fetch(name, &[], Some(Claim { token, lease, reject: None })).await;
+        let found = self.fetch(name, &[], Some(Claim::new(token, lease))).await;
         assert_eq!(found.value, None, "a fetch must not find a value where there is none");
         token
     }
@@ -146,6 +148,10 @@ impl Subject {
 
     async fn invalidate(&self, names: &[String], scopes: &[String]) {
         self.done("invalidate", self.store.invalidate(names, scopes)).await;
+    }
+
+    async fn abandon(&self, name: &str, token: Token) {
+        self.done("abandon", self.store.abandon(name, token)).await;
     }
 
     async fn expire(&self, name: &str, ttl: Duration) -> bool {

@@ -97,7 +97,7 @@ pub(super) async fn a_value_is_stored_while_a_scope_is_unmoved(subject: &Subject
     let leased = subject.name("unmoved lease");
     let position = subject.generations(scopes).await[0];
     let token = token();
-    subject.fetch(&leased, &[], Some(Claim { token, lease: LONG, reject: None })).await;
+    subject.fetch(&leased, &[], Some(Claim::new(token, LONG))).await;
     assert!(
         subject.store(&leased, b"value", Expect::Unmoved(&scope, position)).await,
         "an unmoved scope holds"

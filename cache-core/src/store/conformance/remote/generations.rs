@@ -41,7 +41,7 @@ pub(super) async fn a_generation_is_minted_once(subject: &Subject) {
     );
 
     let five = subject.scope("minted 5");
-    let claim = Claim { token: token(), lease: LONG, reject: None };
+    let claim = Claim::new(token(), LONG);
     let claimed = subject.fetch(&subject.name("minted"), std::slice::from_ref(&five), Some(claim)).await;
     assert_eq!(subject.generations(&[five]).await, claimed.generations, "what a claim minted must stay");
 }
@@ -96,7 +96,7 @@ pub(super) async fn storing_does_not_move_a_scope(subject: &Subject) {
     let (name, scopes) = (subject.name("stored"), [subject.scope("stored a"), subject.scope("stored b")]);
     let before = subject.generations(&scopes).await;
     let mine = token();
-    let claim = Claim { token: mine, lease: LONG, reject: None };
+    let claim = Claim::new(mine, LONG);
     assert_eq!(
         subject.fetch(&name, &scopes, Some(claim)).await.generations,
         before,
@@ -117,7 +117,7 @@ pub(super) async fn a_generation_outlives_the_entries_it_covers(subject: &Subjec
         let name = subject.name(format!("outlived {published}"));
         let scopes = [subject.scope(format!("outlives {published}"))];
         let mine = token();
-        let claim = Claim { token: mine, lease: LONG, reject: None };
+        let claim = Claim::new(mine, LONG);
         let before: Vec<Generation> = subject.fetch(&name, &scopes, Some(claim)).await.generations;
         let put = Put { name: &name, scopes: &scopes, value: b"value", ttl };
         if published {

@@ -38,7 +38,7 @@ pub(super) async fn a_claim_leaves_a_value_alone(subject: &Subject) {
     let name = subject.name("left alone");
     subject.put(&name, b"value", LONG).await;
     let mine = token();
-    let claim = Claim { token: mine, lease: LONG, reject: None };
+    let claim = Claim::new(mine, LONG);
     let found = subject.fetch(&name, &[], Some(claim)).await;
     assert_eq!(found.value.as_deref(), Some(&b"value"[..]), "a claim must return the value that is there");
     assert!(found.ttl > LONG / 2, "a claim must not touch the time to live of a value");
@@ -75,6 +75,46 @@ pub(super) async fn a_deleted_or_replaced_lease_is_gone(subject: &Subject) {
     assert!(!subject.publish(&name, b"late", mine).await, "a lease does not come back with the name");
 }
 
+pub(super) async fn a_claim_that_yields_leaves_a_lease_alone(subject: &Subject) {
+    let name = subject.name("yields");
+    let yields = |token| Claim { yields: true, ..Claim::new(token, LONG) };
+    let (first, unseen) = (token(), [subject.scope("yields")]);
+    let found = subject.fetch(&name, &unseen, Some(yields(first))).await;
+    assert!(!found.leased && found.value.is_none(), "nobody was there to yield to");
+    for reject in [None, Some(&b""[..])] {
+        let second = token();
+        let found = subject.fetch(&name, &[], Some(Claim { reject, ..yields(second) })).await;
+        assert!(found.leased && found.value.is_none(), "a claim that yields must say that it has");
+        assert!(!subject.publish(&name, b"second", second).await, "a claim that has yielded holds no lease");
+    }
+    assert!(subject.publish(&name, b"first", first).await, "yielding must leave the lease as it was");
+
+    let found = subject.fetch(&name, &[], Some(yields(token()))).await;
+    assert_eq!((found.value.as_deref(), found.leased), (Some(&b"first"[..]), false), "a value is no lease");
+    let third = token();
+    let rejects = Claim { reject: Some(b"first"), ..yields(third) };
+    assert!(!subject.fetch(&name, &[], Some(rejects)).await.leased, "a value that is rejected is no lease");
+    assert!(subject.publish(&name, b"third", third).await, "the lease on a rejected value is a lease");
+}
+
+pub(super) async fn an_abandoned_lease_is_gone(subject: &Subject) {
+    let name = subject.name("abandoned");
+    let mine = subject.claim(&name, LONG).await;
+    subject.abandon(&name, token()).await;
+    assert!(subject.publish(&name, b"mine", mine).await, "abandoning another's lease must change nothing");
+    subject.abandon(&name, mine).await;
+    assert_eq!(subject.value(&name).await.as_deref(), Some(&b"mine"[..]), "a value is no lease");
+
+    let name = subject.name("abandoned and claimed");
+    let mine = subject.claim(&name, LONG).await;
+    subject.abandon(&name, mine).await;
+    let next = token();
+    let found = subject.fetch(&name, &[], Some(Claim { yields: true, ..Claim::new(next, LONG) })).await;
+    assert!(!found.leased, "an abandoned lease must not be yielded to");
+    assert!(!subject.publish(&name, b"late", mine).await, "an abandoned load must be refused");
+    assert!(subject.publish(&name, b"next", next).await, "whoever claims next holds the lease");
+}
+
 pub(super) async fn a_lease_ends_by_itself(subject: &Subject) {
     let name = subject.name("ends by itself");
     let lease = Duration::from_millis(50);
@@ -100,7 +140,7 @@ pub(super) async fn a_rejected_value_counts_as_absent(subject: &Subject) {
         for end in 0..=value.len() {
             subject.put(&name, value, LONG).await;
             let mine = token();
-            let claim = Claim { token: mine, lease: LONG, reject: Some(&value[..end]) };
+            let claim = Claim { reject: Some(&value[..end]), ..Claim::new(mine, LONG) };
             let found = subject.fetch(&name, &[], Some(claim)).await;
             assert_eq!(found.value, None, "a value that begins with what the claim rejects counts as absent");
             assert_eq!(
@@ -119,7 +159,7 @@ pub(super) async fn a_rejected_value_counts_as_absent(subject: &Subject) {
                 continue;
             }
             let mine = token();
-            let claim = Claim { token: mine, lease: LONG, reject: Some(&other) };
+            let claim = Claim { reject: Some(&other), ..Claim::new(mine, LONG) };
             let found = subject.fetch(&name, &[], Some(claim)).await.value;
             assert_eq!(
                 found.as_deref(),

@@ -58,7 +58,7 @@ pub(super) async fn a_fetch_sees_one_instant(subject: &Subject) {
         async move {
             while !over.load(Ordering::Acquire) {
                 let mine = token();
-                let claim = Claim { token: mine, lease: LONG, reject: None };
+                let claim = Claim::new(mine, LONG);
                 // A failure shows in the other checks; here it only means one load less.
                 if let Ok(found) = store.fetch(&name, &scope, Some(claim)).await
                     && found.value.is_none()
@@ -121,7 +121,7 @@ pub(super) async fn of_many_claims_at_once_one_is_published(subject: &Subject) {
             let (store, name) = (Arc::clone(&subject.store), name.clone());
             loads.spawn(async move {
                 let mine = token();
-                let claim = Claim { token: mine, lease: LONG, reject: None };
+                let claim = Claim::new(mine, LONG);
                 let found = store.fetch(&name, &[], Some(claim)).await;
                 tokio::task::yield_now().await;
                 let put = Put { name: &name, scopes: &[], value: &[number], ttl: LONG };
@@ -145,7 +145,7 @@ pub(super) async fn a_dropped_operation_leaves_the_store_usable(subject: &Subjec
     let store = &subject.store;
     for _ in 0..50 {
         let mine = token();
-        begin(store.fetch(&name, &scopes, Some(Claim { token: mine, lease: LONG, reject: None })));
+        begin(store.fetch(&name, &scopes, Some(Claim::new(mine, LONG))));
         begin(store.fetch_many(&asked));
         begin(store.publish(put, Expect::Lease(mine)));
         begin(store.put_many(&[put]));

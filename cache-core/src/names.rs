@@ -1,0 +1,59 @@
+//! What keys, scopes, locks and leases are called in the remote store: under the namespace, apart from each other, and
+//! all but the values in one slot of a cluster.
+
+use crate::builder::Settings;
+use crate::key::Key;
+use crate::scope::levels;
+use crate::tag::Tag;
+
+/// The longest prefix or tag whose generation is kept under its own text.
+const MAX_SCOPE_LEN: usize = 200;
+
+impl Settings {
+    /// The name of `key` in the remote store.
+    pub(crate) fn name_of(&self, key: &Key) -> String {
+        format!("{}:{key}", self.namespace)
+    }
+
+    /// The names of everything that covers `key` in the remote store.
+    pub(crate) fn scopes_of(&self, key: &Key, tags: &[Tag]) -> Vec<String> {
+        let everything = std::iter::once(self.scope_everything());
+        let prefixes = levels(key.whole()).map(|prefix| self.scope_prefix(prefix));
+        everything.chain(prefixes).chain(tags.iter().map(|tag| self.scope_tag(tag))).collect()
+    }
+
+    /// Moves with every invalidation of the namespace, whatever that covers.
+    pub(crate) fn scope_any(&self) -> String {
+        format!("{{larder:{}}}:g:#", self.namespace)
+    }
+
+    pub(crate) fn scope_everything(&self) -> String {
+        format!("{{larder:{}}}:g:*", self.namespace)
+    }
+
+    pub(crate) fn scope_prefix(&self, prefix: &str) -> String {
+        format!("{{larder:{}}}:g:p:{}", self.namespace, shortened(prefix))
+    }
+
+    pub(crate) fn scope_tag(&self, tag: &Tag) -> String {
+        format!("{{larder:{}}}:g:t:{}", self.namespace, shortened(tag.as_str()))
+    }
+
+    /// The name of the lease of a refresh of `key`.
+    pub(crate) fn refresh_of(&self, key: &Key) -> String {
+        format!("{{larder:{}}}:r:{}", self.namespace, shortened(key.as_str()))
+    }
+
+    pub(crate) fn scope_lock(&self, name: &str) -> String {
+        format!("{{larder:{}}}:l:{}", self.namespace, shortened(name))
+    }
+}
+
+/// A long text by its digest, which no short text equals: it holds a `%~`.
+fn shortened(text: &str) -> String {
+    if text.len() <= MAX_SCOPE_LEN {
+        text.to_owned()
+    } else {
+        format!("%~{}", crate::key::digest(text.as_bytes()))
+    }
+}
