@@ -28,6 +28,7 @@ use crate::key::Key;
 use crate::lock::Locks;
 use crate::sabotage::{Fault, is_planted};
 use crate::scope::{Scope, Scopes};
+use crate::settling::Settling;
 use crate::shape::{Okay, Single};
 use crate::site::Site;
 use crate::stats::{Counters, Stats};
@@ -62,6 +63,7 @@ pub(crate) struct Inner {
     pub(crate) debts: Debts,
     pub(crate) background: Background,
     pub(crate) dependencies: Dependencies,
+    pub(crate) settling: Settling,
     pub(crate) turns: Turns,
     pub(crate) locks: Locks,
     enabled: AtomicBool,
@@ -86,6 +88,7 @@ impl Cache {
             debts: Debts::default(),
             background: Background::default(),
             dependencies: Dependencies::default(),
+            settling: Settling::default(),
             turns: Turns::default(),
             locks: Locks::default(),
         };

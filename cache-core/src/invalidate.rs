@@ -4,9 +4,11 @@
 //! from that store nor writes to it.
 
 use std::fmt;
+use std::time::Duration;
 
 use crate::builder::Settings;
 use crate::cache::{Cache, Inner};
+use crate::clock;
 use crate::error::Result;
 use crate::global::AsCache;
 use crate::guard::Guard;
@@ -35,6 +37,8 @@ pub struct Invalidation {
     cache: Cache,
     targets: Vec<Scope>,
     on_ok: bool,
+    /// For how long loads are not stored once the targets are invalidated.
+    settle: Duration,
     /// Whether the body may have taken effect without the targets being invalidated.
     armed: bool,
     disarmed: bool,
@@ -47,7 +51,14 @@ pub fn invalidation<C: AsCache + ?Sized>(cache: &C) -> Invalidation {
 
 impl Invalidation {
     pub(crate) fn of(cache: &Cache) -> Self {
-        Self { cache: cache.clone(), targets: Vec::new(), on_ok: false, armed: false, disarmed: false }
+        Self {
+            cache: cache.clone(),
+            targets: Vec::new(),
+            on_ok: false,
+            settle: Duration::ZERO,
+            armed: false,
+            disarmed: false,
+        }
     }
 
     /// Adds a target, of a body that may have begun already.
@@ -86,6 +97,11 @@ impl Invalidation {
         self.on_ok = true;
     }
 
+    /// Keeps loads from being stored that begin before the targets have been invalidated for so long.
+    pub fn settle(&mut self, settle: Duration) {
+        self.settle = settle;
+    }
+
     /// Makes the body run without any invalidation: the condition of the attribute is false.
     pub fn disarm(&mut self) {
         self.disarmed = true;
@@ -111,8 +127,12 @@ impl Invalidation {
         if self.disarmed || (self.on_ok && !succeeded) {
             return Ok(());
         }
-        let targets = std::mem::take(&mut self.targets);
-        self.cache.inner().invalidate(targets).await
+        let (targets, inner) = (std::mem::take(&mut self.targets), self.cache.inner());
+        // Once before, for loads that begin while the invalidation is under way, and once from its acknowledgement on.
+        inner.begin_to_settle(&targets, self.settle);
+        let outcome = inner.invalidate(targets.clone()).await;
+        inner.begin_to_settle(&targets, self.settle);
+        outcome
     }
 }
 
@@ -121,6 +141,7 @@ impl Drop for Invalidation {
         if self.armed {
             let inner = self.cache.inner();
             let targets = inner.with_dependents(std::mem::take(&mut self.targets));
+            inner.begin_to_settle(&targets, self.settle);
             inner.owe(&targets);
         }
     }
@@ -147,6 +168,14 @@ impl Inner {
         }
         owed.scopes.clear();
         Ok(())
+    }
+
+    /// Keeps loads that begin within `settle` from now from being stored under `scopes`, and what depends on them.
+    fn begin_to_settle(&self, scopes: &[Scope], settle: Duration) {
+        if !settle.is_zero() {
+            let now = clock::now();
+            self.settling.add(&self.with_dependents(scopes.to_vec()), now, now + settle);
+        }
     }
 
     /// `scopes`, and what depends on the tags among them.

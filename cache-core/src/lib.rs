@@ -41,6 +41,7 @@ mod random;
 #[doc(hidden)]
 pub mod sabotage;
 mod scope;
+mod settling;
 mod shape;
 mod site;
 mod stats;

@@ -195,10 +195,6 @@ impl fmt::Display for Mistake<'_> {
                 "`fence` is not in this version of larder yet, and a process that dies before it invalidates leaves the \
                  old values until their `ttl` ends: remove `fence`, and keep that `ttl` short",
             ),
-            Self::NotYet { option: "settle" } => f.write_str(
-                "`settle` is not in this version of larder yet, and a load from a replica that lags may store an old value: \
-                 remove `settle`, and load from the primary database",
-            ),
             Self::NotYet { option } => {
                 write!(f, "`{option}` is not in this version of larder yet: remove `{option}`")
             }

@@ -439,7 +439,7 @@ pub fn cached(args: TokenStream, item: TokenStream) -> TokenStream {
 /// | `when` | an expression over the arguments | false: nothing is invalidated |
 /// | `strict` | flag | an invalidation that a store did not acknowledge is the function's error: `E: From<larder::Error>` |
 /// | `fence` | `30`, `"30s"` or an expression | not in this version yet: nothing is stored from before the body on, and if the process dies, that ends with an invalidation |
-/// | `settle` | as `fence` | not in this version yet: for so long after, loads are returned and not stored |
+/// | `settle` | as `fence` | for so long after, loads are returned and not stored: they may read from where the change has not arrived |
 /// | `cache` | a `Cache`, a `Named`, `self.cache` | which cache; absent: the global one |
 /// | `crate` | a path | where `larder` is, if not at `::larder` |
 ///
@@ -455,6 +455,10 @@ pub fn cached(args: TokenStream, item: TokenStream) -> TokenStream {
 /// async fn log_out(id: &str, keep: bool) -> Result<(), std::io::Error> {
 ///     Ok(())
 /// }
+///
+/// // What reads from a replica of the database within half a second is returned and not stored.
+/// #[cache_invalidate("profile:<id>", settle = "500ms")]
+/// async fn rename(id: u64) {}
 ///
 /// // Whoever calls this learns that a store did not hear of it.
 /// #[cache_invalidate(tags = ["permissions:<user>"], strict)]

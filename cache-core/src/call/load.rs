@@ -42,7 +42,9 @@ impl<V: Clone + Send + Sync + 'static> Made<'_, V> {
             Some(value) => cache.entry(value.clone(), wanted.typed, &as_of, life),
             None => cache.entry_of_none(&as_of, life),
         };
-        let Some(mut life) = life else {
+        // Its source may show what was there before an invalidation.
+        let settles = cache.settling.keeps_out(key, [wanted.tags, met], as_of.began);
+        let Some(mut life) = life.filter(|_| !settles) else {
             seat.land(|| (), || Outcome::Value(entry(Life::default())));
             return Landed::NotKept;
         };

@@ -77,7 +77,7 @@ pub(crate) fn invalidate<'a>(
         let (parts, _) = names.resolve(tag, problems);
         if reads_result(&parts) { after.push(Reach::Tag(parts)) } else { before.push(Reach::Tag(parts)) }
     }
-    in_this_version([args.fence.written(), args.settle.written()], problems);
+    in_this_version([args.fence.written()], problems);
     InvalidatePlan { function, args, before, after }
 }
 
