@@ -13,6 +13,7 @@ use redis::{Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _, Red
 
 use crate::Redis;
 use crate::sentinel::Sentinels;
+use crate::slots::Node;
 #[cfg(feature = "tls")]
 use crate::tls::Tls;
 use url::Location;
@@ -24,6 +25,8 @@ pub(crate) struct Config {
     pub(crate) db: i64,
     pub(crate) login: Option<Login>,
     pub(crate) client_name: String,
+    /// Whether the server is a node of a cluster.
+    pub(crate) in_cluster: bool,
     pub(crate) deadlines: Deadlines,
     #[cfg(feature = "tls")]
     pub(crate) tls: Option<Tls>,
@@ -37,6 +40,8 @@ pub(crate) enum Address {
         port: u16,
     },
     Unix(PathBuf),
+    /// Wherever the nodes of a cluster say, of which these are some.
+    Cluster(Vec<Node>),
     /// Wherever sentinels say.
     Sentinel(Sentinels),
     /// Whatever a client of the `redis` crate was opened with.
@@ -194,6 +199,9 @@ impl RedisBuilder {
         let location = self.url.transpose().map_err(malformed)?.unwrap_or_default();
         let address = match (self.host, self.port, location.address) {
             (None, None, Some(address)) => address,
+            (_, _, Some(Address::Cluster(_))) => {
+                return Err(malformed("the URL says where the cluster is; leave `host` and `port` out"));
+            }
             (_, _, Some(Address::Sentinel(_))) => {
                 return Err(malformed("sentinels say where the server is; leave `host` and `port` out"));
             }
@@ -236,12 +244,15 @@ impl RedisBuilder {
         if db < 0 {
             return Err(malformed(format!("a Redis database has a number from 0 up, not {db}")));
         }
+        if db != 0 && matches!(address, Address::Cluster(_)) {
+            return Err(malformed("a Redis cluster has database 0 and no other; leave the database out"));
+        }
         #[cfg(feature = "tls")]
         let tls = match &address {
-            Address::Tcp { .. } if self.tls || location.tls => {
+            Address::Tcp { .. } | Address::Cluster(_) if self.tls || location.tls => {
                 Some(Tls::trusting(&self.roots).map_err(malformed)?)
             }
-            Address::Tcp { .. } => None,
+            Address::Tcp { .. } | Address::Cluster(_) => None,
             _ if self.tls => {
                 return Err(malformed(
                     "only a connection to a host and port can be encrypted; leave `tls` out",
@@ -254,6 +265,7 @@ impl RedisBuilder {
             db,
             login,
             client_name,
+            in_cluster: false,
             deadlines,
             #[cfg(feature = "tls")]
             tls,
@@ -284,11 +296,18 @@ impl Config {
             db: settings.db(),
             login,
             client_name: "larder".to_owned(),
+            in_cluster: false,
             deadlines: Deadlines::default(),
             // What the client was opened with says it.
             #[cfg(feature = "tls")]
             tls: None,
         }
+    }
+
+    /// How one node of the cluster is reached.
+    pub(crate) fn of_node(&self, node: &Node) -> Self {
+        let Node { host, port } = node.clone();
+        Self { address: Address::Tcp { host, port }, in_cluster: true, ..self.clone() }
     }
 
     /// How the client library reaches the server. Logging in is our own business, and not in here.
@@ -301,6 +320,11 @@ impl Config {
         let address = match &self.address {
             Address::Tcp { host, port } => ConnectionAddr::Tcp(host.clone(), *port),
             Address::Unix(path) => ConnectionAddr::Unix(path.clone()),
+            // A cluster is reached node by node; the first stands for it.
+            Address::Cluster(nodes) => {
+                let Node { host, port } = nodes.first().cloned().unwrap_or_default();
+                ConnectionAddr::Tcp(host, port)
+            }
             // Without them nobody knows; the name alone leads nowhere.
             Address::Sentinel(sentinels) => {
                 primary.unwrap_or_else(|| ConnectionAddr::Tcp(sentinels.primary.clone(), 0))
@@ -359,6 +383,10 @@ impl fmt::Display for Address {
             Self::Tcp { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
             Self::Tcp { host, port } => write!(f, "{host}:{port}"),
             Self::Unix(path) => path.display().fmt(f),
+            Self::Cluster(nodes) => {
+                let nodes: Vec<String> = nodes.iter().map(Node::to_string).collect();
+                f.write_str(&nodes.join(", "))
+            }
             Self::Sentinel(Sentinels { hosts, primary }) => {
                 let hosts: Vec<String> = hosts.iter().map(|(host, port)| format!("{host}:{port}")).collect();
                 write!(f, "{primary}, says {}", hosts.join(" or "))

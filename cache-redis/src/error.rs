@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cache_core::{Error, ErrorKind};
-use redis::{RedisError, ServerError};
+use redis::{RedisError, ServerError, Value};
 
 /// Why something failed: an [`Error`] that can be handed to every caller it concerns.
 #[derive(Clone, Debug)]
@@ -41,6 +41,35 @@ impl Failure {
     /// No sentinel answered.
     pub(crate) fn no_sentinel() -> Self {
         Self::new(ErrorKind::Unavailable, "no sentinel says where redis is; check their addresses")
+    }
+
+    /// No node of the cluster answered in time.
+    pub(crate) fn no_node() -> Self {
+        Self::new(ErrorKind::Unavailable, "no node of the cluster answers; check their addresses")
+    }
+
+    /// The node that was asked for the others knows of none.
+    pub(crate) fn no_cluster(replies: &[Value]) -> Self {
+        match replies.first() {
+            Some(Value::ServerError(error)) if code(error) != "ERR" => Self::refused(error),
+            Some(Value::Array(rows)) if rows.is_empty() => {
+                Self::new(ErrorKind::Unavailable, "the nodes of the cluster have no slots yet")
+            }
+            _ => Self::new(ErrorKind::Config, "redis is in no cluster; write \"redis://\""),
+        }
+    }
+
+    /// No node of the cluster has the slot of what was asked for.
+    pub(crate) fn without_primary() -> Self {
+        Self::new(ErrorKind::Unavailable, "a part of the cluster has no primary")
+    }
+
+    /// The nodes of the cluster send us from one to the other.
+    pub(crate) fn sent_around() -> Self {
+        Self::new(
+            ErrorKind::Unavailable,
+            "the nodes of the cluster do not agree on who has what; they soon may",
+        )
     }
 
     /// The sentinels name another primary.
@@ -125,7 +154,7 @@ impl Failure {
             "NOAUTH" | "WRONGPASS" => (ErrorKind::Denied, "check the user and the password"),
             "NOPERM" => (ErrorKind::Denied, "let this user run EVAL and EVALSHA and use the cache's keys"),
             "MOVED" | "ASK" | "CROSSSLOT" => {
-                (ErrorKind::Config, "it is a node of a cluster; give the address of a single server")
+                (ErrorKind::Config, "it is a node of a cluster; write \"redis+cluster://\"")
             }
             _ => return Self::new(ErrorKind::Protocol, format!("redis refused with {code}; see its log")),
         };

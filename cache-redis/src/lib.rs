@@ -1,7 +1,7 @@
-//! The Redis store of larder: bytes that processes share, on one Redis or Valkey server, version 7 or later.
+//! The Redis store of larder: bytes that processes share, on a Redis or Valkey server or cluster, version 7 or later.
 //! Knows nothing of values, keys or types; how entries look and when they are current is `cache-core`'s.
 //!
-//! Every operation uses one shared connection and ends within its deadline, connecting
+//! Every operation uses one shared connection (to each node of a cluster) and ends within its deadline, connecting
 //! included, whatever the server does. The connection is made when it is first needed and replaced when it
 //! breaks or falls silent.
 //!
@@ -12,7 +12,10 @@
 //! link        what is sent over it
 //! sentinel    which server is the primary
 //! script      calls of Lua scripts and of plain commands
+//! cluster     which node is asked
+//! slots       which node has what
 //! remote      the verbs: what is asked, what the answers mean
+//! apart       the verbs where a value and its scopes are on different nodes
 //! read        how a name is read
 //! error       what a failure is called
 //! tls         certificates and handshake (feature `tls`)
@@ -20,7 +23,8 @@
 //!
 //! An ACL user needs `+eval +evalsha +mget +set +getrange +pttl +pexpire +unlink` on the keys
 //! `~<namespace>:*` and `~{larder:<namespace>}:*`, and `+time` for locks; for the figures of `health` also `+ping +info +dbsize`,
-//! and `+select` for a database other than 0.
+//! `+select` for a database
+//! other than 0, and `+cluster|slots +asking` in a cluster.
 //!
 //! # Examples
 //!
@@ -31,6 +35,8 @@
 //! # Ok::<(), cache_core::Error>(())
 //! ```
 
+mod apart;
+mod cluster;
 mod config;
 mod error;
 mod link;
@@ -39,6 +45,7 @@ mod read;
 mod remote;
 mod script;
 mod sentinel;
+mod slots;
 mod supervisor;
 mod time;
 #[cfg(feature = "tls")]
@@ -49,10 +56,13 @@ use std::fmt;
 use std::sync::Arc;
 
 use cache_core::Result;
+use redis::Value;
 
-use config::Config;
+use cluster::Cluster;
 pub use config::RedisBuilder;
-use supervisor::Supervisor;
+use config::{Address, Config};
+use script::Call;
+use supervisor::{Budget, Purpose, Supervisor};
 
 /// A store on a Redis server. Clones share its connection.
 ///
@@ -60,7 +70,14 @@ use supervisor::Supervisor;
 /// apart. What is stored under a name carries one byte more, which tells a value from a lease.
 #[derive(Clone)]
 pub struct Redis {
-    supervisor: Arc<Supervisor>,
+    server: Server,
+}
+
+/// What is asked: one server, or one of many for each key.
+#[derive(Clone)]
+pub(crate) enum Server {
+    One(Arc<Supervisor>),
+    Cluster(Arc<Cluster>),
 }
 
 impl Redis {
@@ -69,6 +86,8 @@ impl Redis {
     /// `redis://[[user]:password@]host[:port][/db]`, or `unix:///path/of/socket[?db=…&user=…&pass=…]`;
     /// `valkey://` is the same as `redis://`. `rediss://` or `valkeys://` is the same over TLS, and
     /// needs the Cargo feature `redis-tls`.
+    /// `redis+cluster://[[user]:password@]host[:port][,host[:port]…]` names some nodes of a cluster, whose other nodes are
+    /// found through them; `rediss+cluster://` is the same over TLS.
     /// `redis+sentinel://[[user]:password@]host[:port][,host[:port]…]/primary[/db]` names sentinels, at port 26379
     /// unless they say otherwise, and the primary that they watch; user and password are those of the primary. Characters with a meaning in a URL are percent-encoded.
     /// [`ErrorKind::Config`](cache_core::ErrorKind::Config) says what a malformed URL lacks, without
@@ -135,23 +154,60 @@ impl Redis {
     }
 
     pub(crate) fn new(config: Config) -> Self {
-        Self { supervisor: Arc::new(Supervisor::new(config)) }
+        let server = match &config.address {
+            Address::Cluster(nodes) => {
+                let nodes = nodes.clone();
+                Server::Cluster(Arc::new(Cluster::new(config, nodes)))
+            }
+            _ => Server::One(Arc::new(Supervisor::new(config))),
+        };
+        Self { server }
     }
 
     pub(crate) async fn check(&self) -> Result<()> {
-        self.supervisor.check().await
+        match &self.server {
+            Server::One(supervisor) => supervisor.check().await,
+            Server::Cluster(cluster) => cluster.check().await,
+        }
     }
 
-    pub(crate) fn supervisor(&self) -> &Arc<Supervisor> {
-        &self.supervisor
+    pub(crate) fn server(&self) -> &Server {
+        &self.server
+    }
+}
+
+impl Server {
+    /// The time that an operation has, from now on.
+    pub(crate) fn budget(&self, purpose: Purpose) -> Budget {
+        match self {
+            Self::One(supervisor) => supervisor.budget(purpose),
+            Self::Cluster(cluster) => cluster.budget(purpose),
+        }
+    }
+
+    /// Sends `calls`, in one round trip to each server that they concern.
+    pub(crate) async fn ask(&self, budget: Budget, calls: Vec<Call<'_>>) -> Result<Vec<Value>> {
+        match self {
+            Self::One(supervisor) => supervisor.ask(budget, &calls).await,
+            Self::Cluster(cluster) => cluster.ask(budget, calls).await,
+        }
+    }
+
+    /// Sends the same calls to every server there is: the answers of each.
+    pub(crate) async fn ask_all(&self, budget: Budget, calls: &[Call<'_>]) -> Result<Vec<Vec<Value>>> {
+        match self {
+            Self::One(supervisor) => Ok(vec![supervisor.ask(budget, calls).await?]),
+            Self::Cluster(cluster) => cluster.ask_all(budget, calls).await,
+        }
     }
 }
 
 impl fmt::Debug for Redis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Redis")
-            .field("server", &self.supervisor.server())
-            .field("state", &self.supervisor.state())
-            .finish()
+        let (name, state) = match &self.server {
+            Server::One(supervisor) => (supervisor.server().to_owned(), supervisor.state()),
+            Server::Cluster(cluster) => (cluster.name(), cluster.state()),
+        };
+        f.debug_struct("Redis").field("server", &name).field("state", &state).finish()
     }
 }

@@ -136,7 +136,7 @@ pub(crate) fn answered(reply: Value) -> Result<Value, Failure> {
 }
 
 /// A generation, or nothing if what stands there is none.
-fn generation(reply: Value) -> Result<Option<Generation>, Failure> {
+pub(crate) fn generation(reply: Value) -> Result<Option<Generation>, Failure> {
     match reply {
         Value::BulkString(bytes) => Ok(bytes.try_into().ok().map(Generation)),
         Value::Nil => Ok(None),

@@ -9,21 +9,24 @@ use cache_core::store::{Claim, Expect, Fetched, Health, Put, RemoteStore, Token}
 use redis::Value;
 use tokio::time::Instant;
 
-use crate::Redis;
 use crate::error::Failure;
 use crate::random;
 use crate::read::{Look, answered};
 use crate::script::{Arg, Call, EXPIRE, INVALIDATE, LEASE, LOCK, STORE, UNLOCK, VALUE};
 use crate::supervisor::{Budget, Purpose};
-use crate::time::{GENERATION, millis};
+use crate::time::{GENERATION, kept, millis};
+use crate::{Redis, Server};
 
 #[async_trait]
 impl RemoteStore for Redis {
     async fn fetch(&self, name: &str, scopes: &[String], claim: Option<Claim<'_>>) -> Result<Fetched> {
-        let budget = self.supervisor().budget(Purpose::Read);
         let look = Look { name, scopes, claim: claim.as_ref() };
-        let calls: Vec<Call<'_>> = look.calls().collect();
-        let mut replies = self.many(budget, &calls).await?.into_iter();
+        if let Server::Cluster(cluster) = self.server() {
+            let found = cluster.look(&[look]).await?.pop();
+            return found.ok_or_else(|| Failure::unexpected().into());
+        }
+        let budget = self.server().budget(Purpose::Read);
+        let mut replies = self.many(budget, look.calls().collect()).await?.into_iter();
         if let Some(found) = look.seen(&mut replies)? {
             return Ok(found);
         }
@@ -31,11 +34,14 @@ impl RemoteStore for Redis {
     }
 
     async fn fetch_many(&self, names: &[(String, Vec<String>)]) -> Result<Vec<Fetched>> {
-        let budget = self.supervisor().budget(Purpose::Read);
         let looks: Vec<Look<'_>> =
             names.iter().map(|(name, scopes)| Look { name, scopes, claim: None }).collect();
+        if let Server::Cluster(cluster) = self.server() {
+            return cluster.look(&looks).await;
+        }
+        let budget = self.server().budget(Purpose::Read);
         let calls: Vec<Call<'_>> = looks.iter().flat_map(Look::calls).collect();
-        let mut replies = self.many(budget, &calls).await?.into_iter();
+        let mut replies = self.many(budget, calls).await?.into_iter();
         let mut found: Vec<Option<Fetched>> = Vec::with_capacity(looks.len());
         for look in &looks {
             found.push(look.seen(&mut replies)?);
@@ -44,20 +50,26 @@ impl RemoteStore for Redis {
         let open = || looks.iter().zip(0..).filter(|(_, place)| found[*place].is_none());
         let calls: Vec<Call<'_>> = open().map(|(look, _)| look.script()).collect();
         let places: Vec<usize> = open().map(|(_, place)| place).collect();
-        for (place, reply) in places.into_iter().zip(self.many(budget, &calls).await?) {
+        for (place, reply) in places.into_iter().zip(self.many(budget, calls).await?) {
             found[place] = Some(looks[place].read(reply)?);
         }
         found.into_iter().map(|found| found.ok_or_else(|| Failure::unexpected().into())).collect()
     }
 
     async fn publish(&self, put: Put<'_>, expect: Expect<'_>) -> Result<bool> {
-        let budget = self.supervisor().budget(Purpose::Publish);
+        if let Server::Cluster(cluster) = self.server() {
+            return cluster.publish(put, expect).await;
+        }
+        let budget = self.server().budget(Purpose::Publish);
         whether(self.one(budget, store(&put, Some(&expect))).await?)
     }
 
     async fn put_many(&self, puts: &[Put<'_>]) -> Result<()> {
-        let calls: Vec<Call<'_>> = puts.iter().map(|put| store(put, None)).collect();
-        for reply in self.many(self.supervisor().budget(Purpose::Write), &calls).await? {
+        if let Server::Cluster(cluster) = self.server() {
+            return cluster.put_many(puts).await;
+        }
+        let calls = puts.iter().map(|put| store(put, None)).collect();
+        for reply in self.many(self.server().budget(Purpose::Write), calls).await? {
             whether(reply)?;
         }
         Ok(())
@@ -67,22 +79,25 @@ impl RemoteStore for Redis {
         if names.is_empty() && scopes.is_empty() {
             return Ok(());
         }
+        if let Server::Cluster(cluster) = self.server() {
+            return cluster.invalidate(names, scopes).await;
+        }
         let keys = names.iter().chain(scopes).map(String::as_str).collect();
         let count = u64::try_from(names.len()).unwrap_or(u64::MAX);
         let args =
             vec![Arg::Number(count), Arg::Number(millis(GENERATION)), Arg::Fresh(random::generation())];
-        let budget = self.supervisor().budget(Purpose::Invalidate);
+        let budget = self.server().budget(Purpose::Invalidate);
         whether(self.one(budget, Call::script(&INVALIDATE, keys, args)).await?).map(drop)
     }
 
     async fn abandon(&self, name: &str, token: Token) -> Result<()> {
         let call = Call::script(&UNLOCK, vec![name], vec![Arg::Marked(LEASE, &token.0)]);
-        whether(self.one(self.supervisor().budget(Purpose::Write), call).await?).map(drop)
+        whether(self.one(self.server().budget(Purpose::Write), call).await?).map(drop)
     }
 
     async fn expire(&self, name: &str, ttl: Duration) -> Result<bool> {
         let call = Call::script(&EXPIRE, vec![name], vec![Arg::Number(millis(ttl))]);
-        whether(self.one(self.supervisor().budget(Purpose::Write), call).await?)
+        whether(self.one(self.server().budget(Purpose::Write), call).await?)
     }
 
     async fn lock(&self, name: &str, token: Token, lease: Duration) -> Result<Option<u64>> {
@@ -93,7 +108,7 @@ impl RemoteStore for Redis {
             Arg::Number(millis(GENERATION.max(2 * lease))),
         ];
         let call = Call::script(&LOCK, vec![name, &fence], args);
-        match answered(self.one(self.supervisor().budget(Purpose::Write), call).await?)? {
+        match answered(self.one(self.server().budget(Purpose::Write), call).await?)? {
             Value::Int(0) => Ok(None),
             Value::Int(fence) => Ok(u64::try_from(fence).ok()),
             _ => Err(Failure::unexpected().into()),
@@ -102,12 +117,12 @@ impl RemoteStore for Redis {
 
     async fn extend_lock(&self, name: &str, token: Token, lease: Duration) -> Result<bool> {
         let call = Call::script(&UNLOCK, vec![name], vec![Arg::Bytes(&token.0), Arg::Number(millis(lease))]);
-        whether(self.one(self.supervisor().budget(Purpose::Write), call).await?)
+        whether(self.one(self.server().budget(Purpose::Write), call).await?)
     }
 
     async fn unlock(&self, name: &str, token: Token) -> Result<bool> {
         let call = Call::script(&UNLOCK, vec![name], vec![Arg::Bytes(&token.0)]);
-        whether(self.one(self.supervisor().budget(Purpose::Write), call).await?)
+        whether(self.one(self.server().budget(Purpose::Write), call).await?)
     }
 
     async fn health(&self) -> Result<Health> {
@@ -115,35 +130,46 @@ impl RemoteStore for Redis {
             [("PING", vec![]), ("INFO", vec!["server"]), ("INFO", vec!["memory"]), ("DBSIZE", vec![])]
                 .map(|(command, words)| Call::command(command, words, Vec::new()));
         let asked = Instant::now();
-        let replies = self.many(self.supervisor().budget(Purpose::Health), &calls).await?;
+        let answers = self.server().ask_all(self.server().budget(Purpose::Health), &calls).await?;
         let mut health = Health::default();
         health.round_trip = asked.elapsed();
-        let mut replies = replies.into_iter();
-        answered(replies.next().unwrap_or_default())?;
-        // A user may be allowed to use the store and not to see its figures.
-        let [server, memory, keys] = std::array::from_fn(|_| replies.next().unwrap_or_default());
-        health.server_version = figure(&server, "redis_version").map(str::to_owned);
-        health.used_memory = figure(&memory, "used_memory").and_then(|bytes| bytes.parse().ok());
-        health.keys = if let Value::Int(keys) = keys { u64::try_from(keys).ok() } else { None };
+        for replies in answers {
+            let mut replies = replies.into_iter();
+            answered(replies.next().unwrap_or_default())?;
+            // A user may be allowed to use the store and not to see its figures.
+            let [server, memory, keys] = std::array::from_fn(|_| replies.next().unwrap_or_default());
+            let version = figure(&server, "redis_version").map(str::to_owned);
+            health.server_version = health.server_version.or(version);
+            let used = figure(&memory, "used_memory").and_then(|bytes| bytes.parse().ok());
+            health.used_memory = sum(health.used_memory, used);
+            let keys = if let Value::Int(keys) = keys { u64::try_from(keys).ok() } else { None };
+            health.keys = sum(health.keys, keys);
+        }
         Ok(health)
     }
 }
 
+/// What the nodes have together, as far as they tell.
+fn sum(one: Option<u64>, other: Option<u64>) -> Option<u64> {
+    one.zip(other).map(|(one, other)| one.saturating_add(other)).or(one).or(other)
+}
+
 impl Redis {
     async fn one(&self, budget: Budget, call: Call<'_>) -> Result<Value> {
-        let mut replies = self.supervisor().ask(budget, &[call]).await?;
+        let mut replies = self.server().ask(budget, vec![call]).await?;
         match (replies.pop(), replies.is_empty()) {
             (Some(reply), true) => Ok(reply),
             _ => Err(Failure::unexpected().into()),
         }
     }
 
-    async fn many(&self, budget: Budget, calls: &[Call<'_>]) -> Result<Vec<Value>> {
+    async fn many(&self, budget: Budget, calls: Vec<Call<'_>>) -> Result<Vec<Value>> {
         if calls.is_empty() {
             return Ok(Vec::new());
         }
-        let replies = self.supervisor().ask(budget, calls).await?;
-        if replies.len() == calls.len() { Ok(replies) } else { Err(Failure::unexpected().into()) }
+        let count = calls.len();
+        let replies = self.server().ask(budget, calls).await?;
+        if replies.len() == count { Ok(replies) } else { Err(Failure::unexpected().into()) }
     }
 }
 
@@ -152,17 +178,15 @@ fn fence(name: &str) -> String {
     format!("{name}:fence")
 }
 
-fn store<'a>(put: &Put<'a>, expect: Option<&'a Expect<'_>>) -> Call<'a> {
-    // Twice as long as the value, so that the value need not be the last to be stored under them.
-    let least = millis(put.ttl.saturating_mul(2));
+pub(crate) fn store<'a>(put: &Put<'a>, expect: Option<&'a Expect<'_>>) -> Call<'a> {
+    let [least, otherwise] = kept(put.ttl);
     let mut keys: Vec<&str> =
         std::iter::once(put.name).chain(put.scopes.iter().map(String::as_str)).collect();
     let mut args = vec![
         Arg::Marked(VALUE, put.value),
         Arg::Number(millis(put.ttl)),
-        // Not at every value anew: each extension is a write of its own to replicas and to the log.
-        Arg::Number(least.max(millis(GENERATION) / 2)),
-        Arg::Number(least.max(millis(GENERATION))),
+        Arg::Number(least),
+        Arg::Number(otherwise),
     ];
     match expect {
         None => {}
@@ -186,7 +210,7 @@ fn store<'a>(put: &Put<'a>, expect: Option<&'a Expect<'_>>) -> Call<'a> {
 }
 
 /// Reads the answer of a script that says yes or no.
-fn whether(reply: Value) -> Result<bool> {
+pub(crate) fn whether(reply: Value) -> Result<bool> {
     match answered(reply)? {
         Value::Int(answer) => Ok(answer == 1),
         _ => Err(Failure::unexpected().into()),

@@ -6,6 +6,8 @@ use std::sync::OnceLock;
 
 use redis::{Cmd, RedisWrite, ToRedisArgs};
 
+use crate::slots::slot;
+
 /// Before the token of a lease.
 pub(crate) const LEASE: u8 = b'P';
 
@@ -16,6 +18,8 @@ pub(crate) static FETCH: Script = Script::new(include_str!("script/fetch.lua"));
 pub(crate) static STORE: Script = Script::new(include_str!("script/store.lua"));
 pub(crate) static INVALIDATE: Script = Script::new(include_str!("script/invalidate.lua"));
 pub(crate) static EXPIRE: Script = Script::new(include_str!("script/expire.lua"));
+pub(crate) static EXTEND: Script = Script::new(include_str!("script/extend.lua"));
+pub(crate) static MOVE: Script = Script::new(include_str!("script/move.lua"));
 pub(crate) static LOCK: Script = Script::new(include_str!("script/lock.lua"));
 pub(crate) static UNLOCK: Script = Script::new(include_str!("script/unlock.lua"));
 pub(crate) static PROBE: Script = Script::new(include_str!("script/probe.lua"));
@@ -35,6 +39,8 @@ pub(crate) struct Call<'a> {
 
 enum Verb {
     Script(&'static Script),
+    /// One that always goes along with its source.
+    InFull(&'static Script),
     Command(&'static str),
 }
 
@@ -74,6 +80,17 @@ impl<'a> Call<'a> {
         Self { verb: Verb::Command(name), keys, args }
     }
 
+    /// The same call for a server that cannot be asked twice: a script goes along with its source.
+    pub(crate) fn in_full(self) -> Self {
+        let verb = if let Verb::Script(script) = self.verb { Verb::InFull(script) } else { self.verb };
+        Self { verb, ..self }
+    }
+
+    /// The slot of its keys, which have one; nothing if it has no keys.
+    pub(crate) fn slot(&self) -> Option<u16> {
+        self.keys.first().map(|key| slot(key))
+    }
+
     pub(crate) fn packed(&self, by: By) -> Cmd {
         let (keys, args) = (self.keys.as_slice(), self.args.as_slice());
         let bytes = keys.iter().map(|key| key.len()).chain(args.iter().map(Arg::len)).sum::<usize>();
@@ -83,10 +100,10 @@ impl<'a> Call<'a> {
                 command.arg(name).arg(keys).arg(args);
                 command
             }
-            Verb::Script(script) => {
-                let (verb, text) = match by {
-                    By::Digest => ("EVALSHA", script.digest()),
-                    By::Source => ("EVAL", script.source),
+            Verb::Script(script) | Verb::InFull(script) => {
+                let (verb, text) = match (by, &self.verb) {
+                    (By::Digest, Verb::Script(_)) => ("EVALSHA", script.digest()),
+                    _ => ("EVAL", script.source),
                 };
                 let mut command = Cmd::with_capacity(3 + keys.len() + args.len(), bytes + text.len() + 16);
                 command.arg(verb).arg(text).arg(keys.len()).arg(keys).arg(args);

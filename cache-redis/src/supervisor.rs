@@ -96,15 +96,14 @@ impl Supervisor {
 
     /// The time that an operation has, from now on.
     pub(crate) fn budget(&self, purpose: Purpose) -> Budget {
-        let limit = purpose.deadline(self.config.deadlines);
-        Budget { purpose, limit, until: Instant::now() + limit }
+        Budget::new(purpose, self.config.deadlines)
     }
 
     /// Sends `calls` in one round trip and returns what the server answered to each, refusals included.
     ///
     /// Ends within `budget`, connecting included.
     pub(crate) async fn ask(self: &Arc<Self>, budget: Budget, calls: &[Call<'_>]) -> Result<Vec<Value>> {
-        let Budget { purpose, limit, until } = budget;
+        let Budget { purpose, until, .. } = budget;
         let mut pending = None;
         let answer = timeout_at(until, self.exchange(purpose, calls, &mut pending)).await;
         match answer {
@@ -116,7 +115,7 @@ impl Supervisor {
                 {
                     self.lose(&link, &Failure::silent());
                 }
-                Err(Failure::timeout(purpose.name(), limit).into())
+                Err(budget.timeout().into())
             }
         }
     }
@@ -274,6 +273,8 @@ impl Supervisor {
             Step::Database => Err(Failure::database(error, self.config.db)),
             // A name is a courtesy, and some users may not give themselves one.
             Step::Name => Ok(()),
+            // A replica in a cluster knows who else is there, and what it is asked for besides it sends on.
+            Step::Probe if self.config.in_cluster && error.code() == "READONLY" => Ok(()),
             Step::Probe => Err(Failure::probe(error)),
         }
     }
@@ -407,6 +408,26 @@ enum Step {
     Database,
     Name,
     Probe,
+}
+
+impl Budget {
+    pub(crate) fn new(purpose: Purpose, deadlines: Deadlines) -> Self {
+        let limit = purpose.deadline(deadlines);
+        Self { purpose, limit, until: Instant::now() + limit }
+    }
+
+    pub(crate) fn limit(&self) -> Duration {
+        self.limit
+    }
+
+    pub(crate) fn until(&self) -> Instant {
+        self.until
+    }
+
+    /// That the time is over.
+    pub(crate) fn timeout(&self) -> Failure {
+        Failure::timeout(self.purpose.name(), self.limit)
+    }
 }
 
 impl Purpose {

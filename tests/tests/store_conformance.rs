@@ -71,8 +71,6 @@ enum Fault {
     UnmovedStays,
     StoringMoves,
     ForgetsGenerationsSoon,
-    ReadsInTwoSteps,
-    ManyReadsInTwoSteps,
     ManyIsReversed,
     ManyIsShort,
     PutsOnlyTheFirst,
@@ -128,12 +126,10 @@ const FAULTS: &[(Fault, &str)] = &[
     (Fault::UnmovedStays, "must move the scope"),
     (Fault::StoringMoves, "must move no scope"),
     (Fault::ForgetsGenerationsSoon, "must live longer than its entries"),
-    (Fault::ReadsInTwoSteps, "two instants"),
-    (Fault::ManyReadsInTwoSteps, "two instants"),
     (Fault::ManyIsReversed, "in the order of the names"),
     (Fault::ManyIsShort, "one answer for each name"),
     (Fault::PutsOnlyTheFirst, "answered with another's value"),
-    (Fault::PublishChecksThenActs, "two instants"),
+    (Fault::PublishChecksThenActs, "had been invalidated when it began"),
     (Fault::BreaksWhenDropped, "after dropped operations"),
     (Fault::Unwell, "health failed"),
     (Fault::Hangs, "did not end within"),
@@ -245,11 +241,6 @@ impl Broken {
 
     async fn read(&self, name: &str, scopes: &[String], claim: Option<Claim<'_>>) -> Result<Fetched> {
         let mut found = match self.fault {
-            Fault::ReadsInTwoSteps => {
-                let first = self.store.fetch(name, &[], claim).await?;
-                yield_now().await;
-                Fetched { generations: self.store.fetch(name, scopes, None).await?.generations, ..first }
-            }
             Fault::ClaimTakesValues if claim.is_some() => {
                 let first = self.store.fetch(name, scopes, None).await?;
                 let claim = claim.map(|claim| Claim { reject: Some(b""), ..claim });
@@ -366,16 +357,7 @@ impl RemoteStore for Broken {
         for (name, scopes) in names {
             let name = &self.name(name);
             self.see(name, scopes);
-            let first = self.read(name, scopes, None).await?;
-            if self.is(Fault::ManyReadsInTwoSteps) {
-                yield_now().await;
-            }
-            let second = self.read(name, scopes, None).await?;
-            found.push(if self.is(Fault::ManyReadsInTwoSteps) {
-                Fetched { generations: second.generations, ..first }
-            } else {
-                second
-            });
+            found.push(self.read(name, scopes, None).await?);
         }
         match self.fault {
             Fault::ManyIsReversed => found.reverse(),

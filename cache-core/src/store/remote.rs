@@ -16,15 +16,20 @@ use crate::error::{Error, ErrorKind, Result};
 ///
 /// # Contract
 ///
-/// - `fetch` reads the value and all generations at one instant, and so does each element of
-///   `fetch_many`. A generation that is absent is minted: from then on every reader sees the new one.
+/// - `fetch` and `fetch_many` read every value and every generation after they were called, not necessarily at one
+///   instant: a value and its scopes may be on different servers. So what an invalidation replaced that was acknowledged
+///   before is not seen, and one that is under way is seen in part, at worst: then the recorded generations
+///   differ from the live ones, or the answer is from before it. A generation that is absent is minted: from then on every
+///   reader sees the new one.
 /// - With a [`Claim`], a `fetch` that finds no value (or the one the claim rejects) leaves a *lease* under
 ///   the name. A lease is not a value: it is never returned, and it expires by itself. A claim takes the place of
 ///   another's lease, unless it yields: then the lease stays, and the answer says that it is there.
-/// - `publish` looks whether what it [expects](Expect) holds and stores its value iff it does, in one step. So
+/// - `publish` looks whether what it [expects](Expect) of the name holds and stores its value iff it does, in one step. So
 ///   whoever deletes the name while a load runs, or claims it again, keeps the older load from being stored.
-/// - `invalidate` removes the names and replaces the generations in one step: after it is acknowledged,
-///   no fetch sees the older state of either.
+///   What it expects of a scope it compares and moves in one step, before it stores: whatever invalidates the name
+///   or a scope of the value after that keeps it from being stored, or from being current.
+/// - `invalidate` removes the names and replaces the generations: after it is acknowledged, no fetch that is called
+///   sees the older state of either.
 /// - Values are returned byte for byte as they were stored, at most until their time to live has passed.
 /// - An operation ends within its deadline, whatever the network and the server do, with an [`Error`] whose
 ///   kind tells what happened. No error holds a password, a key or a value.
@@ -38,16 +43,16 @@ pub trait RemoteStore: fmt::Debug + Send + Sync + 'static {
     /// Reads the value under `name` and the generation of each of `scopes`, in their order.
     async fn fetch(&self, name: &str, scopes: &[String], claim: Option<Claim<'_>>) -> Result<Fetched>;
 
-    /// Reads many names, each with its scopes, in one round trip: one answer for each, in their order.
+    /// Reads many names, each with its scopes, in one round trip to each server: one answer for each, in their order.
     async fn fetch_many(&self, names: &[(String, Vec<String>)]) -> Result<Vec<Fetched>>;
 
     /// Stores `put` under its name if what it expects holds; whether it was stored.
     async fn publish(&self, put: Put<'_>, expect: Expect<'_>) -> Result<bool>;
 
-    /// Stores each of `puts`, in one round trip.
+    /// Stores each of `puts`, in one round trip to each server.
     async fn put_many(&self, puts: &[Put<'_>]) -> Result<()>;
 
-    /// Removes `names` and gives `scopes` new generations, in one step.
+    /// Removes `names` and gives `scopes` new generations.
     async fn invalidate(&self, names: &[String], scopes: &[String]) -> Result<()>;
 
     /// Takes the lease of `token` away from `name`, if it is there: its load will not be published.
@@ -142,7 +147,8 @@ pub enum Expect<'a> {
     Value(&'a [u8]),
     /// The value under the name begins with these bytes. What takes its place keeps its time to live.
     Same(&'a [u8]),
-    /// This scope still has this generation. Storing the value moves the scope.
+    /// This scope still has this generation. Storing the value moves the scope. If it is refused, there may be nothing
+    /// under the name any more.
     Unmoved(&'a str, Generation),
 }
 

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use super::{Address, DEFAULT_PORT, Secret};
 use crate::sentinel::Sentinels;
+use crate::slots::Node;
 
 /// What a URL says; the rest is left to the builder.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,26 +25,27 @@ pub(super) fn parse(url: &str) -> Result<Location, String> {
     let Some((scheme, rest)) = url.trim().split_once("://") else {
         return Err(format!("the Redis URL has no scheme; {ALLOWED}"));
     };
-    match scheme {
+    let (plain, tls) = match scheme {
+        "rediss" | "valkeys" => ("redis", true),
+        "rediss+cluster" | "valkeys+cluster" => ("redis+cluster", true),
+        _ => (scheme, false),
+    };
+    if tls && !cfg!(feature = "tls") {
+        return Err(format!("\"{scheme}://\" needs the Cargo feature `redis-tls` of `larder`; {ALLOWED}"));
+    }
+    let location = match plain {
         "redis" | "valkey" => server(rest),
         "unix" | "redis+unix" | "valkey+unix" => socket(rest),
-        "rediss" | "valkeys" if cfg!(feature = "tls") => {
-            server(rest).map(|location| Location { tls: true, ..location })
-        }
-        "rediss" | "valkeys" => {
-            Err(format!("\"{scheme}://\" needs the Cargo feature `redis-tls` of `larder`; {ALLOWED}"))
-        }
         "redis+sentinel" | "valkey+sentinel" => sentinel(rest),
-        "redis+cluster" => Err(format!(
-            "\"{scheme}://\" needs cluster support, which this version does not have yet; {ALLOWED}"
-        )),
+        "redis+cluster" | "valkey+cluster" => cluster(rest),
         _ if scheme.len() <= 20
             && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'+') =>
         {
             Err(format!("the Redis URL begins with \"{scheme}://\"; {ALLOWED}"))
         }
         _ => Err(format!("the Redis URL has no scheme; {ALLOWED}")),
-    }
+    }?;
+    Ok(Location { tls, ..location })
 }
 
 /// Whether `host` can stand for a server: a name, an IPv4 address, or an IPv6 address without brackets.
@@ -65,6 +67,18 @@ fn server(rest: &str) -> Result<Location, String> {
     let db = database(path)?;
     without_parameters(query)?;
     Ok(Location { address: Some(Address::Tcp { host, port }), db, user, password, tls: false })
+}
+
+fn cluster(rest: &str) -> Result<Location, String> {
+    let (login, hosts, tail) = parts(rest)?;
+    let nodes =
+        hosts.split(',').map(|host| host_and_port(host, DEFAULT_PORT)).collect::<Result<Vec<_>, _>>()?;
+    let (user, password) = login_of(login)?;
+    let (path, query) = path_and_query(tail)?;
+    let db = database(path)?;
+    without_parameters(query)?;
+    let nodes = nodes.into_iter().map(|(host, port)| Node { host, port }).collect();
+    Ok(Location { address: Some(Address::Cluster(nodes)), db, user, password, tls: false })
 }
 
 fn sentinel(rest: &str) -> Result<Location, String> {
@@ -155,7 +169,9 @@ fn host_and_port(text: &str, usual: u16) -> Result<(String, u16), String> {
             return Err(format!("the Redis URL has no host; {ALLOWED}"));
         }
         if host.contains(',') {
-            return Err("the Redis URL names several servers; give the address of one".to_owned());
+            return Err("the Redis URL names several servers; give the address of one, or write \
+                        \"redis+cluster://\""
+                .to_owned());
         }
         if host.contains(':') || !is_host(host) {
             return Err(format!("the Redis URL has a host that is no name and no address; {ALLOWED}"));
@@ -256,6 +272,15 @@ mod tests {
     }
 
     #[test]
+    fn urls_of_clusters() {
+        let nodes = [("a", 1), ("::1", 6379)].map(|(host, port)| Node { host: host.to_owned(), port });
+        let plain = Location { address: Some(Address::Cluster(nodes.to_vec())), ..Location::default() };
+        assert_eq!(parse("redis+cluster://a:1,[::1]"), Ok(plain.clone()));
+        let expected = Location { db: Some(0), ..with(plain, Some("me"), "secret") };
+        assert_eq!(parse("valkey+cluster://me:secret@a:1,[::1]/0"), Ok(expected));
+    }
+
+    #[test]
     fn urls_of_sentinels() {
         let hosts = vec![("a".to_owned(), 1), ("::1".to_owned(), 26379)];
         let address = Some(Address::Sentinel(Sentinels { hosts, primary: "shop".to_owned() }));
@@ -331,7 +356,10 @@ mod tests {
             ("unix://run/redis.sock", "the whole path"),
             ("unix:///s?pass=hun&ter2", "write \"&\" as %26"),
             ("unix:///s?pass=hun&db=ter2", "a `db` that is no number"),
-            ("redis+cluster://shop:hunter2@h", "needs cluster support"),
+            ("redis+cluster://shop:hunter2@", "no host"),
+            ("redis+cluster://shop:hunter2@a,,b", "no host"),
+            ("redis+cluster://shop:hunter2@a,b/x", "a database \"x\""),
+            ("redis+cluster://shop:hunter2@a,b?x=1", "a parameter \"x\""),
             ("redis+sentinel://shop:hunter2@h", "no name of a primary"),
             ("redis+sentinel://shop:hunter2@h/", "no name of a primary"),
             ("redis+sentinel://shop:hunter2@a,,b/shop", "no host"),

@@ -67,7 +67,7 @@ pub async fn remote(store: Arc<dyn RemoteStore>) {
     conditions::a_value_is_stored_while_a_scope_is_unmoved(&subject).await;
 
     many::each_element_of_many_is_answered_in_its_place(&subject).await;
-    many::a_fetch_sees_one_instant(&subject).await;
+    many::nothing_from_before_an_invalidation_is_current(&subject).await;
     many::of_many_claims_at_once_one_is_published(&subject).await;
     many::a_dropped_operation_leaves_the_store_usable(&subject).await;
 

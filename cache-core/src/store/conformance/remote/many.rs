@@ -1,14 +1,14 @@
-//! "At one instant": many names in one call, many callers at once, and callers that go away.
+//! Many things at once: many names in one call, many callers at once, and callers that go away.
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Waker};
 
 use tokio::task::JoinSet;
 
 use super::{LONG, Subject, random, token};
-use crate::store::{Claim, Expect, Generation, Put};
+use crate::store::{Claim, Expect, Fetched, Generation, Put};
 
 pub(super) async fn each_element_of_many_is_answered_in_its_place(subject: &Subject) {
     assert!(subject.fetch_many(&[]).await.is_empty());
@@ -45,42 +45,58 @@ pub(super) async fn each_element_of_many_is_answered_in_its_place(subject: &Subj
     }
 }
 
-/// Whenever there is a value, it was published under the generation that is returned beside it: an
-/// invalidation removes the one and replaces the other in one step, and refuses loads from before it.
-pub(super) async fn a_fetch_sees_one_instant(subject: &Subject) {
-    let (name, scope) = (subject.name("instant"), [subject.scope("instant")]);
-    let over = Arc::new(AtomicBool::new(false));
-    // Both end with this check, whichever way it ends.
+/// Loads number themselves once they hold their claim, and record the generation that came with it. An invalidation of the
+/// name, of its scope or of both puts an end to all numbers from before it: a fetch that begins after it was acknowledged
+/// must find none of them under a generation that still is the live one.
+pub(super) async fn nothing_from_before_an_invalidation_is_current(subject: &Subject) {
+    let (name, scope) = (subject.name("before"), [subject.scope("before")]);
+    let race = Arc::new(Race::default());
+    // All end with this check, whichever way it ends.
     let mut others = JoinSet::new();
-    others.spawn({
-        let (store, name, scope, over) =
-            (Arc::clone(&subject.store), name.clone(), scope.clone(), Arc::clone(&over));
-        async move {
-            while !over.load(Ordering::Acquire) {
+    for _ in 0..2 {
+        let (store, name, scope, race) =
+            (Arc::clone(&subject.store), name.clone(), scope.clone(), Arc::clone(&race));
+        others.spawn(async move {
+            while !race.over.load(Ordering::Acquire) {
                 let mine = token();
                 let claim = Claim::new(mine, LONG);
                 // A failure shows in the other checks; here it only means one load less.
                 if let Ok(found) = store.fetch(&name, &scope, Some(claim)).await
-                    && found.value.is_none()
+                    && Seen::of(&found).is_none_or(|seen| !seen.is_current)
                 {
-                    let Generation(value) = found.generations[0];
+                    let number = race.begun.fetch_add(1, Ordering::AcqRel);
+                    let Generation(recorded) = found.generations[0];
+                    let value = [number.to_le_bytes(), recorded].concat();
                     let put = Put { name: &name, scopes: &scope, value: &value, ttl: LONG };
-                    let _ = store.publish(put, Expect::Lease(mine)).await;
+                    let _ = match &found.value {
+                        Some(outdated) => store.publish(put, Expect::Value(outdated)).await,
+                        None => store.publish(put, Expect::Lease(mine)).await,
+                    };
                 }
-                tokio::task::yield_now().await;
+                // Not always as often, so that nobody falls into step.
+                for _ in 0..=random() % 2 {
+                    tokio::task::yield_now().await;
+                }
             }
-        }
-    });
+        });
+    }
     others.spawn({
-        let (store, name, scope, over) =
-            (Arc::clone(&subject.store), name.clone(), scope.clone(), Arc::clone(&over));
+        let (store, name, scope, race) =
+            (Arc::clone(&subject.store), name.clone(), scope.clone(), Arc::clone(&race));
         async move {
             let names = [name];
-            while !over.load(Ordering::Acquire) {
-                let _ = store.invalidate(&names, &scope).await;
-                // Some round trips of peace, so that a claim and its publication fit in between; not
-                // always as many, so that nobody falls into step.
-                for _ in 0..3 + random() % 3 {
+            while !race.over.load(Ordering::Acquire) {
+                let before = race.begun.load(Ordering::Acquire);
+                let invalidated = match random() % 6 {
+                    0 => store.invalidate(&[], &scope).await,
+                    1 => store.invalidate(&names, &scope).await,
+                    _ => store.invalidate(&names, &[]).await,
+                };
+                if invalidated.is_ok() {
+                    race.ended.fetch_max(before, Ordering::AcqRel);
+                }
+                // Sometimes a claim and its publication fit in between, and sometimes they do not.
+                for _ in 0..random() % 6 {
                     let _ = store.fetch(&names[0], &scope, None).await;
                     tokio::task::yield_now().await;
                 }
@@ -90,17 +106,19 @@ pub(super) async fn a_fetch_sees_one_instant(subject: &Subject) {
     // As many rounds as it takes: how many loads fit between two invalidations is the scheduler's choice.
     let observed = async {
         let (mut round, mut seen) = (0, 0);
-        while round < 500 || seen < 100 {
+        while round < 1_000 || seen < 200 {
+            let ended = race.ended.load(Ordering::Acquire);
             let found = if round % 2 == 0 {
                 subject.fetch(&name, &scope, None).await
             } else {
                 subject.fetch_many(&[(name.clone(), scope.to_vec())]).await.remove(0)
             };
-            if let Some(value) = found.value {
+            if let Some(Seen { number, is_current: true }) = Seen::of(&found) {
                 seen += 1;
-                assert_eq!(
-                    value, found.generations[0].0,
-                    "a fetch returned a value beside a generation that replaced the value's: two instants"
+                assert!(
+                    number >= ended,
+                    "a fetch found load {number} under its generation, though all before load {ended} had been \
+                     invalidated when it began"
                 );
             }
             round += 1;
@@ -109,8 +127,31 @@ pub(super) async fn a_fetch_sees_one_instant(subject: &Subject) {
         Ok(())
     };
     subject.done("publishing loads between invalidations", observed).await;
-    over.store(true, Ordering::Release);
+    race.over.store(true, Ordering::Release);
     subject.done("loads and invalidations", async { Ok(others.join_all().await) }).await;
+}
+
+#[derive(Default)]
+struct Race {
+    /// How many loads have begun.
+    begun: AtomicU64,
+    /// All loads before this one are invalidated.
+    ended: AtomicU64,
+    over: AtomicBool,
+}
+
+/// A load that was found.
+struct Seen {
+    number: u64,
+    /// Whether it is under the generation that it has recorded.
+    is_current: bool,
+}
+
+impl Seen {
+    fn of(found: &Fetched) -> Option<Self> {
+        let (number, recorded) = found.value.as_ref()?.split_first_chunk()?;
+        Some(Self { number: u64::from_le_bytes(*number), is_current: recorded == found.generations[0].0 })
+    }
 }
 
 pub(super) async fn of_many_claims_at_once_one_is_published(subject: &Subject) {

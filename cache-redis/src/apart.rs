@@ -1,0 +1,171 @@
+//! The verbs in a cluster, where a name and its scopes are on different nodes: each verb as calls of one key.
+//!
+//! What is one step on a single server is several here. Why nothing old is served all the same:
+//!
+//! - **Reading.** Value and generations are read after the call began, at different instants. An invalidation that was
+//!   acknowledged before has changed both. One that is under way may be seen in one of them only: then the recorded
+//!   generations differ from the live ones, or both are from before it and so is the answer.
+//! - **Storing** compares and sets where the value is, so whoever removes or claims the name meanwhile keeps it from being
+//!   stored. Its generations are kept alive beside that; if they end before it does, it is a miss.
+//! - **Invalidating** names: the scopes move, then the names are removed, then the scopes move again. A reader
+//!   elsewhere that learns of the last step finds the names gone. The first step is for what follows.
+//! - **Storing while a scope is unmoved** (what a mutation made, in place of what is there): a lease is put under the
+//!   name, then the scope is compared and moved, then the value is stored under the lease. An invalidation of the name
+//!   moved the scope before it removed the name: either that was before the comparison, which then fails, or
+//!   the removal comes after the lease, and takes it, or the value, away. One of another scope of the value either moved
+//!   this scope before the comparison, or moves generations that the value has recorded. A value that is set meanwhile
+//!   moves this scope first and then takes the place of the lease; so does a claim, which is of a load that is newer than the mutation.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cache_core::Result;
+use cache_core::store::{Expect, Fetched, Generation, Put, Token};
+use redis::Value;
+
+use crate::cluster::Cluster;
+use crate::error::Failure;
+use crate::random;
+use crate::read::{Look, answered, generation};
+use crate::remote::{store, whether};
+use crate::script::{Arg, Call, EXTEND, INVALIDATE, LEASE, MOVE};
+use crate::supervisor::{Budget, Purpose};
+use crate::time::{GENERATION, kept, millis};
+use crate::together::together;
+
+impl Cluster {
+    /// Reads each name and each scope once, however often it is asked for.
+    pub(crate) async fn look(self: &Arc<Self>, looks: &[Look<'_>]) -> Result<Vec<Fetched>> {
+        let budget = self.budget(Purpose::Read);
+        let names: Vec<Look<'_>> = looks.iter().map(|look| Look { scopes: &[], ..*look }).collect();
+        let scopes: Vec<&String> =
+            looks.iter().flat_map(|look| look.scopes).collect::<BTreeSet<_>>().into_iter().collect();
+        let calls = names.iter().flat_map(Look::calls);
+        let calls =
+            calls.chain(scopes.iter().map(|scope| Call::command("MGET", vec![scope.as_str()], Vec::new())));
+        let mut replies = self.ask(budget, calls.collect()).await?.into_iter();
+
+        let mut found: Vec<Option<Fetched>> = Vec::with_capacity(names.len());
+        for name in &names {
+            found.push(name.seen(&mut replies)?);
+        }
+        let mut generations = Vec::with_capacity(scopes.len());
+        for reply in replies {
+            generations.push(match answered(reply)? {
+                Value::Array(mut held) if held.len() == 1 => generation(held.remove(0))?,
+                _ => return Err(Failure::unexpected().into()),
+            });
+        }
+
+        // A scope that is read as if it were a name, too: what there is to be minted is minted.
+        let minted: Vec<Look<'_>> = (scopes.iter())
+            .map(|scope| Look { name: scope, scopes: std::slice::from_ref(*scope), claim: None })
+            .collect();
+        let open_names = || (0..names.len()).filter(|place| found[*place].is_none());
+        let open_scopes = || (0..scopes.len()).filter(|place| generations[*place].is_none());
+        let calls: Vec<Call<'_>> = open_names()
+            .map(|place| names[place].script())
+            .chain(open_scopes().map(|place| minted[place].script()))
+            .collect();
+        if !calls.is_empty() {
+            let (open_names, open_scopes): (Vec<_>, Vec<_>) =
+                (open_names().collect(), open_scopes().collect());
+            let mut replies = self.ask(budget, calls).await?.into_iter();
+            for (place, reply) in open_names.into_iter().zip(&mut replies) {
+                found[place] = Some(names[place].read(reply)?);
+            }
+            for (place, reply) in open_scopes.into_iter().zip(&mut replies) {
+                generations[place] = minted[place].read(reply)?.generations.pop();
+            }
+        }
+
+        let position = |scope: &String| -> Option<Generation> {
+            generations.get(scopes.binary_search(&scope).ok()?).copied().flatten()
+        };
+        let whole = looks.iter().zip(found).map(|(look, found)| {
+            let generations = look.scopes.iter().map(position).collect::<Option<_>>()?;
+            Some(Fetched { generations, ..found? })
+        });
+        whole.collect::<Option<_>>().ok_or_else(|| Failure::unexpected().into())
+    }
+
+    pub(crate) async fn publish(self: &Arc<Self>, put: Put<'_>, expect: Expect<'_>) -> Result<bool> {
+        let budget = self.budget(Purpose::Publish);
+        let Expect::Unmoved(scope, position) = expect else {
+            return self.store(budget, &[put], Some(&expect)).await;
+        };
+        let [first, second] = [random::generation(), random::generation()];
+        let mut token = [0; 16];
+        token[..8].copy_from_slice(&first);
+        token[8..].copy_from_slice(&second);
+        // Longer than all of this may take.
+        let lease = Arg::Number(millis(2 * budget.limit() + Duration::from_secs(1)));
+        let claim =
+            Call::command("SET", vec![put.name], vec![Arg::Marked(LEASE, &token), Arg::Bytes(b"PX"), lease]);
+        self.all(budget, vec![claim]).await?;
+        let args =
+            vec![Arg::Bytes(&position.0), Arg::Fresh(random::generation()), Arg::Number(millis(GENERATION))];
+        let moved = self.ask(budget, vec![Call::script(&MOVE, vec![scope], args)]).await?;
+        if !whether(moved.into_iter().next().unwrap_or_default())? {
+            return Ok(false);
+        }
+        self.store(budget, &[put], Some(&Expect::Lease(Token(token)))).await
+    }
+
+    pub(crate) async fn put_many(self: &Arc<Self>, puts: &[Put<'_>]) -> Result<()> {
+        self.store(self.budget(Purpose::Write), puts, None).await.map(drop)
+    }
+
+    pub(crate) async fn invalidate(self: &Arc<Self>, names: &[String], scopes: &[String]) -> Result<()> {
+        let budget = self.budget(Purpose::Invalidate);
+        if !names.is_empty() {
+            self.move_scopes(budget, scopes).await?;
+            let removals = names.iter().map(|name| Call::command("UNLINK", vec![name.as_str()], Vec::new()));
+            self.all(budget, removals.collect()).await?;
+        }
+        self.move_scopes(budget, scopes).await
+    }
+
+    async fn move_scopes(self: &Arc<Self>, budget: Budget, scopes: &[String]) -> Result<()> {
+        let fresh = random::generation();
+        let moved = scopes.iter().map(|scope| {
+            let args = vec![Arg::Number(0), Arg::Number(millis(GENERATION)), Arg::Fresh(fresh)];
+            Call::script(&INVALIDATE, vec![scope.as_str()], args)
+        });
+        self.all(budget, moved.collect()).await
+    }
+
+    /// Stores `puts`, and keeps their generations for longer than them; whether all were stored.
+    async fn store(
+        self: &Arc<Self>,
+        budget: Budget,
+        puts: &[Put<'_>],
+        expect: Option<&Expect<'_>>,
+    ) -> Result<bool> {
+        let longest = puts.iter().map(|put| put.ttl).max().unwrap_or_default();
+        let scopes: BTreeSet<&String> = puts.iter().flat_map(|put| put.scopes).collect();
+        let extensions = scopes.into_iter().map(|scope| {
+            let args = kept(longest).map(Arg::Number).into();
+            Call::script(&EXTEND, vec![scope.as_str()], args)
+        });
+        let puts: Vec<Put<'_>> = puts.iter().map(|put| Put { scopes: &[], ..*put }).collect();
+        let stores = puts.iter().map(|put| store(put, expect));
+        let (stores, extensions): (Vec<_>, Vec<_>) = (stores.collect(), extensions.collect());
+        let mut all_stored = true;
+        for replies in together([self.ask(budget, stores), self.ask(budget, extensions)]).await {
+            for reply in replies? {
+                all_stored &= whether(reply)?;
+            }
+        }
+        Ok(all_stored)
+    }
+
+    /// Sends `calls`, none of which may be refused.
+    async fn all(self: &Arc<Self>, budget: Budget, calls: Vec<Call<'_>>) -> Result<()> {
+        for reply in self.ask(budget, calls).await? {
+            answered(reply)?;
+        }
+        Ok(())
+    }
+}

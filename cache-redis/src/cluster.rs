@@ -1,0 +1,278 @@
+//! The nodes of a cluster as one server: each call goes to the node that has its keys, wherever that is now.
+//! Each node has a supervisor of its own; what the verbs ask is in `apart`.
+//!
+//! The map of slots is learned from any node that answers, and again whenever an answer shows that it is old or a node
+//! fails. A call that was sent to the wrong node is not run there, so it may always be sent on.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cache_core::{Error, Result};
+use parking_lot::Mutex;
+use redis::Value;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+
+use crate::config::Config;
+use crate::error::Failure;
+use crate::script::Call;
+use crate::slots::{Node, Redirection, Slots};
+use crate::supervisor::{Budget, Purpose, Supervisor};
+use crate::together::together;
+
+/// The nodes, as far as they are known.
+pub(crate) struct Cluster {
+    config: Config,
+    /// Where to begin.
+    seeds: Vec<Node>,
+    state: Mutex<State>,
+    /// Held by whoever learns the map.
+    learning: tokio::sync::Mutex<()>,
+}
+
+#[derive(Default)]
+struct State {
+    slots: Option<Arc<Slots>>,
+    nodes: HashMap<Node, Arc<Supervisor>>,
+    /// How often the map was asked for.
+    asked: usize,
+    /// When it was asked for behind the back of operations.
+    renewed: Option<Instant>,
+}
+
+/// A call that is not answered yet.
+struct Open<'a> {
+    place: usize,
+    call: Call<'a>,
+    to: Node,
+    /// Whether the node does not have the slot yet, and must be told that it is meant all the same.
+    asking: bool,
+}
+
+/// What goes to one node.
+struct Part<'a> {
+    to: Node,
+    calls: Vec<Call<'a>>,
+    /// Where the answers belong; nowhere for those that only say how the next call is meant.
+    places: Vec<Option<usize>>,
+}
+
+/// How often a call is sent on.
+const HOPS: u32 = 3;
+
+/// How long one node may take to say what it knows; there are others.
+const LIMIT: Duration = Duration::from_millis(250);
+
+/// The map is learned anew at most once in this time: thousands of calls may find out together that it is old.
+const RENEW_PAUSE: Duration = Duration::from_millis(100);
+
+/// The pause before a call is repeated whose keys are on their way.
+const TRY_AGAIN: Duration = Duration::from_millis(5);
+
+impl Cluster {
+    pub(crate) fn new(config: Config, seeds: Vec<Node>) -> Self {
+        Self { config, seeds, state: Mutex::default(), learning: tokio::sync::Mutex::default() }
+    }
+
+    pub(crate) fn budget(&self, purpose: Purpose) -> Budget {
+        Budget::new(purpose, self.config.deadlines)
+    }
+
+    pub(crate) fn name(&self) -> String {
+        self.config.address.to_string()
+    }
+
+    /// What is known of the cluster, in a word.
+    pub(crate) fn state(&self) -> &'static str {
+        if self.state.lock().slots.is_some() { "known" } else { "unknown" }
+    }
+
+    /// Makes sure that the map is known, and that there is a connection to every primary.
+    pub(crate) async fn check(self: &Arc<Self>) -> Result<()> {
+        let slots = self.slots(self.budget(Purpose::Health)).await?;
+        let primaries: Vec<_> = slots.primaries().into_iter().map(|node| self.node(node)).collect();
+        together(primaries.iter().map(Supervisor::check)).await.into_iter().collect()
+    }
+
+    /// Sends each of `calls`, whose keys have one slot each, to the node that has it, all nodes at the same time.
+    /// What they answered, in the order of the calls, refusals included.
+    pub(crate) async fn ask(self: &Arc<Self>, budget: Budget, calls: Vec<Call<'_>>) -> Result<Vec<Value>> {
+        let mut slots = self.slots(budget).await?;
+        let mut replies = vec![None; calls.len()];
+        let mut open = Vec::with_capacity(calls.len());
+        for (place, call) in calls.into_iter().enumerate() {
+            let to = self.primary_of(&call, &slots)?;
+            open.push(Open { place, call, to, asking: false });
+        }
+        let (mut hops, mut pause) = (0, TRY_AGAIN);
+        while !open.is_empty() {
+            let parts = parts(std::mem::take(&mut open));
+            let nodes: Vec<_> = parts.iter().map(|part| self.node(&part.to)).collect();
+            let sent = nodes.iter().zip(&parts).map(|(node, part)| node.ask(budget, &part.calls));
+            let (mut sent_on, mut too_early) = (false, false);
+            for (answers, part) in together(sent).await.into_iter().zip(parts) {
+                let answers = answers.inspect_err(|_| self.renew())?;
+                let Part { to, calls, places } = part;
+                for ((answer, call), place) in answers.into_iter().zip(calls).zip(places) {
+                    let Some(place) = place else { continue };
+                    match Redirection::of(&answer, &to) {
+                        Some(Redirection::Moved(to)) => {
+                            self.renew();
+                            sent_on = true;
+                            open.push(Open { place, call, to, asking: false });
+                        }
+                        Some(Redirection::Ask(to)) => {
+                            sent_on = true;
+                            open.push(Open { place, call, to, asking: true });
+                        }
+                        // The deadline is the caller's: whoever has no time left takes it for an answer.
+                        Some(Redirection::TryAgain) if Instant::now() + pause < budget.until() => {
+                            too_early = true;
+                            slots = self.slots(budget).await?;
+                            let to = self.primary_of(&call, &slots)?;
+                            open.push(Open { place, call, to, asking: false });
+                        }
+                        Some(Redirection::TryAgain) | None => {
+                            if is_down(&answer) {
+                                self.renew();
+                            }
+                            replies[place] = Some(answer);
+                        }
+                    }
+                }
+            }
+            hops += u32::from(sent_on);
+            if hops > HOPS {
+                return Err(Failure::sent_around().into());
+            }
+            if too_early {
+                sleep(pause).await;
+                pause *= 2;
+            }
+        }
+        replies.into_iter().map(|reply| reply.ok_or_else(|| Failure::unexpected().into())).collect()
+    }
+
+    /// Sends the same calls to every primary: the answers of each.
+    pub(crate) async fn ask_all(
+        self: &Arc<Self>,
+        budget: Budget,
+        calls: &[Call<'_>],
+    ) -> Result<Vec<Vec<Value>>> {
+        let slots = self.slots(budget).await?;
+        let primaries: Vec<_> = slots.primaries().into_iter().map(|node| self.node(node)).collect();
+        let answers = together(primaries.iter().map(|node| node.ask(budget, calls))).await;
+        answers.into_iter().collect::<Result<_>>().inspect_err(|_| self.renew())
+    }
+
+    fn primary_of(self: &Arc<Self>, call: &Call<'_>, slots: &Slots) -> Result<Node> {
+        let primary = call.slot().and_then(|slot| slots.primary(slot)).cloned();
+        primary.ok_or_else(|| {
+            self.renew();
+            Failure::without_primary().into()
+        })
+    }
+
+    /// The supervisor of the connection to `node`.
+    fn node(&self, node: &Node) -> Arc<Supervisor> {
+        let mut state = self.state.lock();
+        if let Some(supervisor) = state.nodes.get(node) {
+            return Arc::clone(supervisor);
+        }
+        let supervisor = Arc::new(Supervisor::new(self.config.of_node(node)));
+        state.nodes.insert(node.clone(), Arc::clone(&supervisor));
+        supervisor
+    }
+
+    /// The map, as soon as there is one.
+    async fn slots(self: &Arc<Self>, budget: Budget) -> Result<Arc<Slots>> {
+        if let Some(slots) = self.state.lock().slots.clone() {
+            return Ok(slots);
+        }
+        let first = async {
+            let _learning = self.learning.lock().await;
+            let known = self.state.lock().slots.clone();
+            match known {
+                Some(slots) => Ok(slots),
+                None => self.learn(budget).await,
+            }
+        };
+        timeout_at(budget.until(), first).await.unwrap_or_else(|_elapsed| Err(budget.timeout().into()))
+    }
+
+    /// Learns the map anew in a task of its own, unless that was done just now.
+    fn renew(self: &Arc<Self>) {
+        {
+            let mut state = self.state.lock();
+            if state.renewed.is_some_and(|renewed| renewed.elapsed() < RENEW_PAUSE) {
+                return;
+            }
+            state.renewed = Some(Instant::now());
+        }
+        let cluster = Arc::clone(self);
+        tokio::spawn(async move {
+            if let Ok(_learning) = cluster.learning.try_lock() {
+                // Whoever needs it and finds it old will ask again.
+                let _ = cluster.learn(cluster.budget(Purpose::Health)).await;
+            }
+        });
+    }
+
+    /// Asks one node after the other, each time beginning with another. Called by one at a time.
+    async fn learn(&self, budget: Budget) -> Result<Arc<Slots>> {
+        let (known, first) = {
+            let mut state = self.state.lock();
+            state.asked = state.asked.wrapping_add(1);
+            (state.slots.clone(), state.asked)
+        };
+        let mut nodes = known.as_ref().map_or_else(Vec::new, |slots| slots.primaries());
+        nodes.extend(self.seeds.iter().filter(|seed| !nodes.contains(seed)).collect::<Vec<_>>());
+        let mut failure: Option<Error> = None;
+        for node in nodes.iter().cycle().skip(first % nodes.len().max(1)).take(nodes.len()) {
+            let call = Call::command("CLUSTER", vec!["SLOTS"], Vec::new());
+            match timeout(LIMIT, self.node(node).ask(budget, &[call])).await {
+                Ok(Ok(replies)) => match replies.first().and_then(|reply| Slots::read(reply, node)) {
+                    Some(slots) => return Ok(self.adopt(slots)),
+                    None => failure = failure.or_else(|| Some(Failure::no_cluster(&replies).into())),
+                },
+                Ok(Err(error)) => failure = failure.or(Some(error)),
+                Err(_elapsed) => {}
+            }
+        }
+        Err(failure.unwrap_or_else(|| Failure::no_node().into()))
+    }
+
+    fn adopt(&self, slots: Slots) -> Arc<Slots> {
+        let slots = Arc::new(slots);
+        let mut state = self.state.lock();
+        let primaries = slots.primaries();
+        // What is under way there still ends.
+        state.nodes.retain(|node, _| primaries.contains(&node));
+        state.slots = Some(Arc::clone(&slots));
+        slots
+    }
+}
+
+/// The calls, by the node that they go to.
+fn parts(open: Vec<Open<'_>>) -> Vec<Part<'_>> {
+    let mut parts: Vec<Part<'_>> = Vec::new();
+    for Open { place, call, to, asking } in open {
+        let index = parts.iter().position(|part| part.to == to).unwrap_or_else(|| {
+            parts.push(Part { to, calls: Vec::new(), places: Vec::new() });
+            parts.len() - 1
+        });
+        let part = &mut parts[index];
+        if asking {
+            part.calls.extend([Call::command("ASKING", Vec::new(), Vec::new()), call.in_full()]);
+            part.places.extend([None, Some(place)]);
+        } else {
+            part.calls.push(call);
+            part.places.push(Some(place));
+        }
+    }
+    parts
+}
+
+fn is_down(answer: &Value) -> bool {
+    matches!(answer, Value::ServerError(error) if error.code() == "CLUSTERDOWN")
+}

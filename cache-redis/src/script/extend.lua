@@ -1,0 +1,5 @@
+-- KEYS: a scope. ARGV: how long its generation must be kept at least (ms), how long it is kept if it is less.
+-- Answers 1: one that is gone is a miss of whatever was stored under it, and no error.
+local left = redis.call('PTTL', KEYS[1])
+if left >= 0 and left < tonumber(ARGV[1]) then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+return 1
