@@ -7,6 +7,7 @@ pub mod lock_free;
 pub mod peers;
 pub mod plot;
 pub mod rounds;
+pub mod server;
 pub mod subject;
 pub mod table;
 pub mod trace;
