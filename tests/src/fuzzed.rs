@@ -1,4 +1,4 @@
-//! What must hold of keys and patterns whatever bytes they are made of: one function for each fuzz target of
+//! What must hold of keys, patterns and stored entries whatever bytes they are made of: one function for each fuzz target of
 //! `fuzz/`, which `tests/tests/fuzzed.rs` calls too. Where the bytes come from is not known here.
 //!
 //! The byte `0xFF`, which is in no text, ends one text and begins the next.
@@ -6,10 +6,11 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use larder::{Cache, Key, KeyPart, KeyWriter, Memory, Pattern, Scope};
+use larder::{Cache, Codec, Compression, Key, KeyPart, KeyWriter, Memory, Pattern, Scope};
 use tokio::runtime::Builder;
 
 use crate::map_store::MapStore;
+use crate::still_store::StillStore;
 
 /// Ends one text in the bytes that a check is given.
 pub const END: u8 = 0xFF;
@@ -101,6 +102,55 @@ pub fn glob(data: &[u8]) {
         assert_eq!(matched_linearly(text, key), matches(text, key), "{text:?} and {key:?}");
     }
 }
+
+/// What a test stores, with something of most that the codecs know.
+type Stored = HashMap<String, (u64, Option<String>, Vec<f64>)>;
+
+/// Whatever a shared store has under a name is an entry or a miss: no error and no panic, and never an answer for
+/// another key.
+///
+/// The first byte says what the others are: the whole of it, or what stands in a real entry from the place on that the
+/// second names, in each case with the checksum they ought to have or without.
+///
+/// # Panics
+///
+/// If something of that does not hold.
+pub fn envelope(data: &[u8]) {
+    const FORMS: [(Codec, Compression); 4] = [
+        (Codec::Json, Compression::None),
+        (Codec::MessagePack, Compression::None),
+        (Codec::Json, Compression::Lz4),
+        (Codec::Json, Compression::Zstd),
+    ];
+    let [how, place, rest @ ..] = data else { return };
+    let (codec, compression) = FORMS[usize::from(how >> 2) % FORMS.len()];
+    let store = StillStore::default();
+    let cache = Cache::builder().remote(store.clone()).codec(codec).compression(compression.above(0)).build();
+    let runtime = Builder::new_current_thread().enable_time().build().expect("a runtime without io");
+    runtime.block_on(async {
+        let value: Stored = [("name".to_owned(), (7, Some("é".repeat(40)), vec![0.5]))].into();
+        cache.set("stored", &value, Duration::from_secs(60)).await.expect("the store does not fail");
+        let mut entry = if how & 1 == 0 { store.bytes().expect("an entry") } else { Vec::new() };
+        entry.truncate(entry.len().saturating_sub(CHECKSUM));
+        let place = usize::from(*place) % (entry.len() + 1);
+        let end = entry.len().min(place + rest.len());
+        entry.splice(place..end, rest.iter().copied());
+        if how & 2 == 0 {
+            let checksum = blake3::hash(&entry);
+            entry.extend_from_slice(&checksum.as_bytes()[..CHECKSUM]);
+        }
+        store.set(entry);
+
+        cache.get::<Stored>("stored").await.expect("a miss is no error");
+        cache.get::<Vec<String>>("stored").await.expect("a miss is no error");
+        cache.ttl("stored").await.expect("a miss is no error");
+        let other = cache.get::<Stored>("other").await.expect("a miss is no error");
+        assert_eq!(other, None, "an entry is an answer for one key");
+    });
+}
+
+/// At the end of an entry.
+const CHECKSUM: usize = 8;
 
 /// Whether the pattern matches the key; how often it looked at a byte is bounded.
 ///

@@ -80,6 +80,24 @@ fn a_pattern_matches_what_the_definition_says() {
     random_inputs(5, &["a", "b", "*"], 30_000, fuzzed::glob);
 }
 
+#[test]
+fn whatever_is_stored_is_an_entry_or_a_miss() {
+    let mut random = Random::new(0x1A4D_E400, 6);
+    for _ in 0..1_000 {
+        let length = random.below(40);
+        let bytes: Vec<u8> = (0..2 + length).map(|_| random.draw().to_le_bytes()[0]).collect();
+        fuzzed::envelope(&bytes);
+    }
+    // Each byte of a real entry replaced by those that mean something in a length, a flag or a text.
+    for form in 0..4 {
+        for place in 0..=255 {
+            for byte in [0, 0x80, 0xFF] {
+                fuzzed::envelope(&[form << 2, place, byte, byte, byte, byte]);
+            }
+        }
+    }
+}
+
 /// Each is where some matcher goes over the same bytes again and again. Of the last size one that is not linear
 /// does not come to an end.
 #[test]
