@@ -55,7 +55,10 @@ struct Subject {
 }
 
 impl Subject {
-    fn new<F: Future<Output: 'static> + 'static>(name: &'static str, get: impl Fn(u64) -> F + 'static) -> Self {
+    fn new<F: Future<Output: 'static> + 'static>(
+        name: &'static str,
+        get: impl Fn(u64) -> F + 'static,
+    ) -> Self {
         let get = move |id| -> Pin<Box<dyn Future<Output = ()>>> {
             let answer = get(id);
             Box::pin(async move {
@@ -113,8 +116,15 @@ fn hits(runtime: &Runtime, server: &Server, only: &str, effort: Effort) -> Table
         }
     }
     let raw = subjects.iter().position(|subject| subject.name == RAW);
-    let mut table =
-        Table::new(&["thousand reads a second", "1 task", "of raw", "64 tasks", "of raw", "512 tasks", "of raw"]);
+    let mut table = Table::new(&[
+        "thousand reads a second",
+        "1 task",
+        "of raw",
+        "64 tasks",
+        "of raw",
+        "512 tasks",
+        "of raw",
+    ]);
     for (subject, mine) in subjects.iter().zip(&medians) {
         let mut cells = vec![subject.name.to_owned()];
         for (at, &mine) in mine.iter().enumerate() {
@@ -132,11 +142,8 @@ async fn subjects(url: &str) -> Vec<Subject> {
     URL.get_or_init(|| url.to_owned());
     let remote = || Redis::open(url).expect("a URL");
     let shared = Cache::builder().namespace("shared").remote(remote()).build();
-    let packed = Cache::builder()
-        .namespace("packed")
-        .remote(remote())
-        .codec(larder::Codec::MessagePack)
-        .build();
+    let packed =
+        Cache::builder().namespace("packed").remote(remote()).codec(larder::Codec::MessagePack).build();
     // Every key is asked for within the two seconds for which a near value may be old.
     let near = Cache::builder()
         .namespace("near")
@@ -152,7 +159,8 @@ async fn subjects(url: &str) -> Vec<Subject> {
         let _: () = filling.set(raw_key(id), &[b'x'; 200][..]).await.expect("stored");
     }
     let unbounded = redis::AsyncConnectionConfig::new().set_response_timeout(None);
-    let unbounded = client.get_multiplexed_async_connection_with_config(&unbounded).await.expect("a connection");
+    let unbounded =
+        client.get_multiplexed_async_connection_with_config(&unbounded).await.expect("a connection");
     let rustis = rustis::client::Client::connect(url).await.expect("a connection");
     let fred = fred::types::config::Config::from_url(url).expect("a URL");
     let fred = fred::types::Builder::from_config(fred).build().expect("a client");
