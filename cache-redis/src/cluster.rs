@@ -145,7 +145,8 @@ impl Cluster {
             if hops > HOPS {
                 return Err(Failure::sent_around().into());
             }
-            if too_early {
+            // In a failover two nodes may name each other until the news has reached both.
+            if too_early || hops > 1 {
                 sleep(pause).await;
                 pause *= 2;
             }

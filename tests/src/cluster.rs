@@ -1,10 +1,13 @@
 //! A Redis cluster of six: three primaries, each with a replica, on free loopback ports.
 //! What is asked of it is the tests' business.
 
+use std::time::{Duration, Instant};
+
 use redis::{Cmd, Value};
+use tokio::task::yield_now;
+use tokio::time::timeout;
 
 use crate::redis::{Server, free_port};
-use crate::{until, until_async};
 
 /// Six servers that have found each other.
 #[derive(Debug)]
@@ -12,6 +15,12 @@ pub struct Cluster {
     /// The first three were primaries at first, the fourth a replica of the first, and so on.
     pub nodes: Vec<Server>,
 }
+
+/// How long six servers on a busy machine may need.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// After how long the nodes give a failover up.
+const GIVEN_UP: Duration = Duration::from_secs(6);
 
 const PRIMARIES: usize = 3;
 const SLOTS: usize = 16_384;
@@ -45,7 +54,8 @@ impl Cluster {
             nodes[0].tell::<()>(&["CLUSTER", "MEET", "127.0.0.1", &port, &bus]);
         }
         let cluster = Self { nodes };
-        until(|| cluster.every(|info| info.contains("cluster_known_nodes:6"), &["CLUSTER", "INFO"])).await;
+        eventually(|| cluster.every(|info| info.contains("cluster_known_nodes:6"), &["CLUSTER", "INFO"]))
+            .await;
         for (primary, replica) in (0..PRIMARIES).zip(PRIMARIES..) {
             let id = cluster.id(primary);
             cluster.nodes[replica].tell::<()>(&["CLUSTER", "REPLICATE", &id]);
@@ -60,8 +70,8 @@ impl Cluster {
     ///
     /// If that does not come.
     pub async fn settle(&self) {
-        until(|| self.every(|info| info.contains("cluster_state:ok"), &["CLUSTER", "INFO"])).await;
-        until(|| {
+        eventually(|| self.every(|info| info.contains("cluster_state:ok"), &["CLUSTER", "INFO"])).await;
+        eventually(|| {
             self.every(
                 |info| {
                     info.contains("connected_slaves:1\r\n") && info.contains("state=online")
@@ -72,13 +82,26 @@ impl Cluster {
         })
         .await;
         // Every node knows of every replica.
-        until(|| {
+        eventually(|| {
             self.nodes.iter().all(|node| {
                 let ranges: Vec<Vec<Value>> = node.tell(&["CLUSTER", "SLOTS"]);
                 ranges.iter().all(|range| range.len() == 4)
             })
         })
         .await;
+    }
+
+    /// Waits until every replica has what its primary has, to which nobody must write meanwhile.
+    ///
+    /// # Panics
+    ///
+    /// If that does not come.
+    pub async fn replicate(&self) {
+        let is_in_step = |info: &str| {
+            let after = |mark: &str| info.split_once(mark).map(|(_, rest)| rest.split([',', '\r']).next());
+            info.contains("role:slave") || after(",offset=") == after("master_repl_offset:")
+        };
+        eventually(|| self.every(is_in_step, &["INFO", "replication"])).await;
     }
 
     /// The URL, with every node.
@@ -126,11 +149,13 @@ impl Cluster {
     pub async fn fail_over(&self, key: &str) {
         let holders = self.holders(key, 0);
         let [_, replica] = holders[..] else { panic!("one replica of it, in {holders:?}") };
-        self.nodes[replica].tell::<()>(&["CLUSTER", "FAILOVER"]);
-        until_async(async || {
-            self.nodes[replica].tell::<String>(&["INFO", "replication"]).contains("role:master")
-        })
-        .await;
+        let is_primary =
+            || self.nodes[replica].tell::<String>(&["INFO", "replication"]).contains("role:master");
+        // A busy replica may need longer than the nodes give each other; then they leave it at that.
+        while !is_primary() {
+            self.nodes[replica].tell::<()>(&["CLUSTER", "FAILOVER"]);
+            let _ = timeout(GIVEN_UP, eventually(is_primary)).await;
+        }
         self.settle().await;
     }
 
@@ -177,4 +202,13 @@ fn node(bus: u16, options: &[&str]) -> Server {
     // A replica takes over however long ago it heard of its primary, and is in step at once.
     let further = ["--cluster-replica-validity-factor", "0", "--repl-diskless-sync-delay", "0"];
     Server::start_with(&[&usual[..], &further, options].concat())
+}
+
+/// Polls `condition`: a cluster tells nobody when its nodes have come to agree.
+async fn eventually(condition: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !condition() {
+        assert!(start.elapsed() < PATIENCE, "the cluster did not come to rest within {PATIENCE:?}");
+        yield_now().await;
+    }
 }

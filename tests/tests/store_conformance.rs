@@ -69,6 +69,7 @@ enum Fault {
     SameIsStoredAnew,
     UnmovedIsIgnored,
     UnmovedStays,
+    InvalidatesNamesBeforeScopes,
     StoringMoves,
     ForgetsGenerationsSoon,
     ManyIsReversed,
@@ -124,6 +125,7 @@ const FAULTS: &[(Fault, &str)] = &[
     (Fault::SameIsStoredAnew, "fetch says that"),
     (Fault::UnmovedIsIgnored, "must be refused once its scope has moved"),
     (Fault::UnmovedStays, "must move the scope"),
+    (Fault::InvalidatesNamesBeforeScopes, "a value that is older must be gone or refused"),
     (Fault::StoringMoves, "must move no scope"),
     (Fault::ForgetsGenerationsSoon, "must live longer than its entries"),
     (Fault::ManyIsReversed, "in the order of the names"),
@@ -463,6 +465,11 @@ impl RemoteStore for Broken {
                 Fault::InvalidationRemovesOthers => names.extend(notes.names.iter().cloned()),
                 _ => {}
             }
+        }
+        if self.is(Fault::InvalidatesNamesBeforeScopes) {
+            self.store.invalidate(&names, &[]).await?;
+            yield_now().await;
+            names.clear();
         }
         self.store.invalidate(&names, &scopes).await
     }

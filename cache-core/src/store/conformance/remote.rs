@@ -65,6 +65,7 @@ pub async fn remote(store: Arc<dyn RemoteStore>) {
     conditions::a_value_is_stored_over_the_one_that_was_seen(&subject).await;
     conditions::the_same_value_is_replaced_and_keeps_its_time(&subject).await;
     conditions::a_value_is_stored_while_a_scope_is_unmoved(&subject).await;
+    conditions::an_invalidation_under_way_is_not_overwritten(&subject).await;
 
     many::each_element_of_many_is_answered_in_its_place(&subject).await;
     many::nothing_from_before_an_invalidation_is_current(&subject).await;

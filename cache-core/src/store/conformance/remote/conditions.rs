@@ -1,5 +1,8 @@
 //! "`publish` looks whether what it expects holds": the conditions that are not a lease.
 
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -104,6 +107,29 @@ pub(super) async fn a_value_is_stored_while_a_scope_is_unmoved(subject: &Subject
         "an unmoved scope holds"
     );
     assert!(!subject.publish(&leased, b"late", token).await, "the lease must be gone with it");
+}
+
+/// A mutation notes where a scope stands, changes what is behind the cache, and wants to store what it made, while an invalidation of
+/// the same name has got no further than to remove what was there.
+pub(super) async fn an_invalidation_under_way_is_not_overwritten(subject: &Subject) {
+    let (names, scopes) = ([subject.name("under way")], [subject.scope("under way")]);
+    let name = &names[0];
+    subject.put(name, b"first", LONG).await;
+    let position = subject.generations(&scopes).await[0];
+    let mut invalidation = pin!(subject.done("invalidate", subject.store.invalidate(&names, &scopes)));
+    let mut is_over = false;
+    while !is_over && subject.value(name).await.is_some() {
+        is_over = poll_fn(|context| Poll::Ready(invalidation.as_mut().poll(context).is_ready())).await;
+    }
+    subject.store(name, b"older", Expect::Unmoved(&scopes[0], position)).await;
+    if !is_over {
+        invalidation.await;
+    }
+    assert_eq!(
+        subject.value(name).await,
+        None,
+        "after an invalidation is acknowledged, a value that is older must be gone or refused"
+    );
 }
 
 impl Subject {
