@@ -321,7 +321,7 @@ fn has_toolchain(toolchain: &str) -> bool {
 
 fn docs(workspace: &Workspace) -> Outcome {
     // The members nobody depends on are documented for readers of their source only.
-    const ARGUMENTS: [&str; 10] = [
+    const ARGUMENTS: [&str; 12] = [
         "doc",
         "--workspace",
         "--all-features",
@@ -332,6 +332,8 @@ fn docs(workspace: &Workspace) -> Outcome {
         "tests",
         "--exclude",
         "benches",
+        "--exclude",
+        "protocol",
     ];
     let mut command = workspace.cargo(&ARGUMENTS);
     command.env("RUSTDOCFLAGS", "-D warnings");
