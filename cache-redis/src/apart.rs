@@ -104,8 +104,11 @@ impl Cluster {
         let claim =
             Call::command("SET", vec![put.name], vec![Arg::Marked(LEASE, &token), Arg::Bytes(b"PX"), lease]);
         self.all(budget, vec![claim]).await?;
-        let args =
-            vec![Arg::Bytes(&position.0), Arg::Fresh(random::generation()), Arg::Number(millis(GENERATION))];
+        let args = vec![
+            Arg::Generation(position.0),
+            Arg::Generation(random::generation()),
+            Arg::Number(millis(GENERATION)),
+        ];
         let moved = self.ask(budget, vec![Call::script(&MOVE, vec![scope], args)]).await?;
         if !whether(moved.into_iter().next().unwrap_or_default())? {
             return Ok(false);
@@ -130,7 +133,7 @@ impl Cluster {
     async fn move_scopes(self: &Arc<Self>, budget: Budget, scopes: &[String]) -> Result<()> {
         let fresh = random::generation();
         let moved = scopes.iter().map(|scope| {
-            let args = vec![Arg::Number(0), Arg::Number(millis(GENERATION)), Arg::Fresh(fresh)];
+            let args = vec![Arg::Number(0), Arg::Number(millis(GENERATION)), Arg::Generation(fresh)];
             Call::script(&INVALIDATE, vec![scope.as_str()], args)
         });
         self.all(budget, moved.collect()).await

@@ -77,6 +77,12 @@ impl Failure {
         Self::new(ErrorKind::Unavailable, "the sentinels name another primary").replacing()
     }
 
+    /// The server has begun another life under the connection.
+    pub(crate) fn outlived() -> Self {
+        Self::new(ErrorKind::Unavailable, "redis has become a primary; what it held before is not read")
+            .replacing()
+    }
+
     /// The sentinels that answered know no such primary.
     pub(crate) fn unknown_primary(name: &str) -> Self {
         Self::new(ErrorKind::Config, format!("the sentinels watch no primary called {name:?}"))

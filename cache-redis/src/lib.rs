@@ -17,6 +17,7 @@
 //! remote      the verbs: what is asked, what the answers mean
 //! apart       the verbs where a value and its scopes are on different nodes
 //! read        how a name is read
+//! incarnation which life of the server something was written in
 //! error       what a failure is called
 //! tls         certificates and handshake (feature `tls`)
 //! ```
@@ -24,7 +25,8 @@
 //! An ACL user needs `+eval +evalsha +mget +set +getrange +pttl +pexpire +unlink` on the keys
 //! `~<namespace>:*` and `~{larder:<namespace>}:*`, and `+time` for locks; for the figures of `health` also `+ping +info +dbsize`,
 //! `+select` for a database
-//! other than 0, and `+cluster|slots +asking` in a cluster.
+//! other than 0, and `+cluster|slots +asking` in a cluster. Without `+info` a server that was restarted from an older copy
+//! of its data is not recognised, and `health` says so.
 //!
 //! # Examples
 //!
@@ -39,6 +41,7 @@ mod apart;
 mod cluster;
 mod config;
 mod error;
+mod incarnation;
 mod link;
 mod random;
 mod read;
@@ -67,7 +70,8 @@ use supervisor::{Budget, Purpose, Supervisor};
 /// A store on a Redis server. Clones share its connection.
 ///
 /// Names and scopes are keys of the selected database as they are given; whoever uses the store keeps them
-/// apart. What is stored under a name carries one byte more, which tells a value from a lease.
+/// apart. What is stored carries a few bytes more: what tells a value from a lease, and the life of the server in
+/// which it was written, since what another life has left behind is not read.
 #[derive(Clone)]
 pub struct Redis {
     server: Server,

@@ -8,6 +8,7 @@ use redis::aio::MultiplexedConnection;
 use redis::{Cmd, ConnectionAddr, RedisResult, Value};
 use tokio::time::Instant;
 
+use crate::incarnation::Incarnation;
 use crate::script::{By, Call};
 use crate::together::together;
 
@@ -15,6 +16,10 @@ use crate::together::together;
 #[derive(Clone)]
 pub(crate) struct Link {
     connection: MultiplexedConnection,
+    /// That of the server, which is asked for it before anything else.
+    pub(crate) incarnation: Incarnation,
+    /// Whether the server was a replica when it was asked. When it is one no more, it has another incarnation.
+    pub(crate) is_replica: bool,
     pub(crate) serial: u64,
     /// Where it leads to, if sentinels said that.
     pub(crate) primary: Option<ConnectionAddr>,
@@ -31,24 +36,47 @@ impl Link {
         serial: u64,
         primary: Option<ConnectionAddr>,
     ) -> Self {
-        Self { connection, serial, primary, made: Instant::now(), silent_since: Arc::default() }
+        Self {
+            connection,
+            incarnation: Incarnation::default(),
+            is_replica: false,
+            serial,
+            primary,
+            made: Instant::now(),
+            silent_since: Arc::default(),
+        }
     }
 
     /// Sends `calls`; a script that the server does not know goes along with its source.
     pub(crate) async fn send(&self, calls: &[Call<'_>]) -> RedisResult<Vec<Value>> {
-        let mut replies = self.round_trip(calls.iter().map(|call| call.packed(By::Digest)).collect()).await?;
+        let mut replies = self
+            .round_trip(calls.iter().map(|call| call.packed(By::Digest, self.incarnation)).collect())
+            .await?;
         let unknown: Vec<usize> =
             (0..replies.len()).filter(|place| is_unknown_script(&replies[*place])).collect();
+        let plain = calls.iter().zip(&mut replies).filter(|(call, _)| call.reads_plainly());
+        for (_, reply) in plain {
+            *reply = self.incarnation.taken_out_of(std::mem::take(reply));
+        }
         if unknown.is_empty() {
             return Ok(replies);
         }
         // All calls of one round trip are of one script: the first brings it, the others find it there.
         let by = std::iter::once(By::Source).chain(std::iter::repeat(By::Digest));
-        let again = unknown.iter().zip(by).map(|(place, by)| calls[*place].packed(by)).collect();
+        let again =
+            unknown.iter().zip(by).map(|(place, by)| calls[*place].packed(by, self.incarnation)).collect();
         for (place, reply) in unknown.into_iter().zip(self.round_trip(again).await?) {
             replies[place] = reply;
         }
         Ok(replies)
+    }
+
+    /// Whether `replies` show that the server has begun another life since it was asked.
+    pub(crate) fn is_outlived(&self, calls: &[Call<'_>], replies: &[Value]) -> bool {
+        let done = |(call, reply): (&Call<'_>, &Value)| {
+            call.is_of_one_life() && !matches!(reply, Value::ServerError(_))
+        };
+        self.is_replica && calls.iter().zip(replies).any(done)
     }
 
     /// Sends `commands` together; as many answers as commands, refusals included.

@@ -5,6 +5,8 @@
 //! that a value that is replaced in between is given too little time, not too much. Where more has to be
 //! written (a generation that is missing, a lease in place of another's or of a value that was rejected) the
 //! script does all of it in one step; on the server it costs several times what a look does.
+//!
+//! What is there and was written in another life of the server, or by others, is answered as nothing: see `incarnation`.
 
 use std::time::Duration;
 
@@ -42,14 +44,14 @@ impl<'a> Look<'a> {
 
     /// The script that reads, and writes whatever there is to be written.
     pub(crate) fn script(&self) -> Call<'a> {
-        let mut args = vec![Arg::Number(millis(GENERATION)), Arg::Fresh(random::generation())];
+        let mut args = vec![Arg::Number(millis(GENERATION)), Arg::Generation(random::generation())];
         if let Some(claim) = self.claim {
             args.extend([
                 Arg::Marked(LEASE, &claim.token.0),
                 Arg::Number(millis(claim.lease)),
                 Arg::Number(claim.yields.into()),
             ]);
-            args.extend(claim.reject.map(Arg::Bytes));
+            args.extend(claim.reject.map(|reject| Arg::Marked(VALUE, reject)));
         }
         Call::script(&FETCH, self.keys(), args)
     }
@@ -98,7 +100,7 @@ impl<'a> Look<'a> {
             }
             (None, None | Some(Value::Okay)) => Ok(Some(Fetched { generations, ..absent })),
             (None, Some(Value::ServerError(error))) => Err(Failure::refused(&error)),
-            // Somebody came between, or what is there is no string.
+            // Somebody came between, or what is there is none of ours.
             (None, Some(_)) => Ok(None),
         }
     }

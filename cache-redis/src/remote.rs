@@ -10,6 +10,7 @@ use redis::Value;
 use tokio::time::Instant;
 
 use crate::error::Failure;
+use crate::incarnation::{Incarnation, figure};
 use crate::random;
 use crate::read::{Look, answered};
 use crate::script::{Arg, Call, EXPIRE, INVALIDATE, LEASE, LOCK, STORE, UNLOCK, VALUE};
@@ -85,7 +86,7 @@ impl RemoteStore for Redis {
         let keys = names.iter().chain(scopes).map(String::as_str).collect();
         let count = u64::try_from(names.len()).unwrap_or(u64::MAX);
         let args =
-            vec![Arg::Number(count), Arg::Number(millis(GENERATION)), Arg::Fresh(random::generation())];
+            vec![Arg::Number(count), Arg::Number(millis(GENERATION)), Arg::Generation(random::generation())];
         let budget = self.server().budget(Purpose::Invalidate);
         whether(self.one(budget, Call::script(&INVALIDATE, keys, args)).await?).map(drop)
     }
@@ -96,7 +97,7 @@ impl RemoteStore for Redis {
     }
 
     async fn expire(&self, name: &str, ttl: Duration) -> Result<bool> {
-        let call = Call::script(&EXPIRE, vec![name], vec![Arg::Number(millis(ttl))]);
+        let call = Call::script(&EXPIRE, vec![name], vec![Arg::Number(millis(ttl)), Arg::Marked(VALUE, b"")]);
         whether(self.one(self.server().budget(Purpose::Write), call).await?)
     }
 
@@ -126,9 +127,14 @@ impl RemoteStore for Redis {
     }
 
     async fn health(&self) -> Result<Health> {
-        let calls =
-            [("PING", vec![]), ("INFO", vec!["server"]), ("INFO", vec!["memory"]), ("DBSIZE", vec![])]
-                .map(|(command, words)| Call::command(command, words, Vec::new()));
+        let calls = [
+            ("PING", None),
+            ("INFO", Some("server")),
+            ("INFO", Some("memory")),
+            ("DBSIZE", None),
+            ("INFO", Some("replication")),
+        ]
+        .map(|(command, word)| Call::command(command, word.into_iter().collect(), Vec::new()));
         let asked = Instant::now();
         let answers = self.server().ask_all(self.server().budget(Purpose::Health), &calls).await?;
         let mut health = Health::default();
@@ -137,13 +143,15 @@ impl RemoteStore for Redis {
             let mut replies = replies.into_iter();
             answered(replies.next().unwrap_or_default())?;
             // A user may be allowed to use the store and not to see its figures.
-            let [server, memory, keys] = std::array::from_fn(|_| replies.next().unwrap_or_default());
+            let [server, memory, keys, replication] =
+                std::array::from_fn(|_| replies.next().unwrap_or_default());
             let version = figure(&server, "redis_version").map(str::to_owned);
             health.server_version = health.server_version.or(version);
             let used = figure(&memory, "used_memory").and_then(|bytes| bytes.parse().ok());
             health.used_memory = sum(health.used_memory, used);
             let keys = if let Value::Int(keys) = keys { u64::try_from(keys).ok() } else { None };
             health.keys = sum(health.keys, keys);
+            health.blind_to_restarts |= Incarnation::told_by(&replication).is_none();
         }
         Ok(health)
     }
@@ -193,16 +201,16 @@ pub(crate) fn store<'a>(put: &Put<'a>, expect: Option<&'a Expect<'_>>) -> Call<'
         Some(Expect::Lease(token)) => args.extend([Arg::Bytes(b"lease"), Arg::Marked(LEASE, &token.0)]),
         Some(Expect::Nothing { reject }) => {
             args.push(Arg::Bytes(b"nothing"));
-            args.extend(reject.map(Arg::Bytes));
+            args.extend(reject.map(|reject| Arg::Marked(VALUE, reject)));
         }
         Some(Expect::Value(seen)) => args.extend([Arg::Bytes(b"value"), Arg::Marked(VALUE, seen)]),
-        Some(Expect::Same(beginning)) => args.extend([Arg::Bytes(b"same"), Arg::Bytes(beginning)]),
+        Some(Expect::Same(beginning)) => args.extend([Arg::Bytes(b"same"), Arg::Marked(VALUE, beginning)]),
         Some(Expect::Unmoved(scope, generation)) => {
             keys.push(scope);
             args.extend([
                 Arg::Bytes(b"unmoved"),
-                Arg::Bytes(&generation.0),
-                Arg::Fresh(random::generation()),
+                Arg::Generation(generation.0),
+                Arg::Generation(random::generation()),
             ]);
         }
     }
@@ -215,16 +223,6 @@ pub(crate) fn whether(reply: Value) -> Result<bool> {
         Value::Int(answer) => Ok(answer == 1),
         _ => Err(Failure::unexpected().into()),
     }
-}
-
-/// What INFO says about `name`.
-fn figure<'a>(info: &'a Value, name: &str) -> Option<&'a str> {
-    let text = match info {
-        Value::BulkString(bytes) => std::str::from_utf8(bytes).ok()?,
-        Value::VerbatimString { text, .. } => text,
-        _ => return None,
-    };
-    text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim_end)
 }
 
 #[cfg(test)]
@@ -240,13 +238,5 @@ mod tests {
         assert_eq!(whether(Value::Int(1)).ok(), Some(true));
         assert_eq!(whether(Value::Int(0)).ok(), Some(false));
         assert!(whether(bytes("1")).is_err() && whether(Value::Nil).is_err());
-    }
-
-    #[test]
-    fn figures_are_found_by_their_whole_name() {
-        let info = bytes("# Memory\r\nused_memory_human:1M\r\nused_memory:1048576\r\n");
-        assert_eq!(figure(&info, "used_memory"), Some("1048576"));
-        assert_eq!(figure(&info, "used"), None);
-        assert_eq!(figure(&Value::Nil, "used_memory"), None);
     }
 }

@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 
 use redis::{Cmd, RedisWrite, ToRedisArgs};
 
+use crate::incarnation::{self, Incarnation};
 use crate::slots::slot;
 
 /// Before the token of a lease.
@@ -47,9 +48,10 @@ enum Verb {
 /// An argument that is not a key.
 pub(crate) enum Arg<'a> {
     Bytes(&'a [u8]),
-    /// Bytes after a mark that says what they are.
+    /// Bytes after a mark that says what they are, and the incarnation of the server.
     Marked(u8, &'a [u8]),
-    Fresh([u8; 8]),
+    /// A generation, after the incarnation of the server.
+    Generation([u8; 8]),
     Number(u64),
 }
 
@@ -91,9 +93,22 @@ impl<'a> Call<'a> {
         self.keys.first().map(|key| slot(key))
     }
 
-    pub(crate) fn packed(&self, by: By) -> Cmd {
+    /// Whether it reads or writes what begins with an incarnation.
+    pub(crate) fn is_of_one_life(&self) -> bool {
+        !matches!(self.verb, Verb::Command(name) if name != "MGET")
+    }
+
+    /// Whether what it is answered begins with an incarnation. The scripts take it away themselves.
+    pub(crate) fn reads_plainly(&self) -> bool {
+        matches!(self.verb, Verb::Command("MGET"))
+    }
+
+    /// As it is sent to a server of this incarnation.
+    pub(crate) fn packed(&self, by: By, incarnation: Incarnation) -> Cmd {
         let (keys, args) = (self.keys.as_slice(), self.args.as_slice());
         let bytes = keys.iter().map(|key| key.len()).chain(args.iter().map(Arg::len)).sum::<usize>();
+        let args: Vec<_> = args.iter().map(|arg| Sent { arg, incarnation }).collect();
+        let args = args.as_slice();
         match &self.verb {
             Verb::Command(name) => {
                 let mut command = Cmd::with_capacity(1 + keys.len() + args.len(), bytes + name.len());
@@ -117,24 +132,34 @@ impl Arg<'_> {
     fn len(&self) -> usize {
         match self {
             Self::Bytes(bytes) => bytes.len(),
-            Self::Marked(_, bytes) => bytes.len() + 1,
-            Self::Fresh(_) => 8,
+            Self::Marked(_, bytes) => bytes.len() + 1 + incarnation::LEN,
+            Self::Generation(bytes) => bytes.len() + incarnation::LEN,
             Self::Number(_) => 20,
         }
     }
 }
 
-impl ToRedisArgs for Arg<'_> {
+/// An argument as a server of this incarnation gets it.
+struct Sent<'a> {
+    arg: &'a Arg<'a>,
+    incarnation: Incarnation,
+}
+
+impl ToRedisArgs for Sent<'_> {
     fn write_redis_args<W: ?Sized + RedisWrite>(&self, out: &mut W) {
-        match self {
-            Self::Bytes(bytes) => out.write_arg(bytes),
-            Self::Marked(mark, bytes) => {
-                let mut argument = out.writer_for_next_arg();
+        let Incarnation(incarnation) = &self.incarnation;
+        let mut joined = |parts: &[&[u8]]| {
+            let mut argument = out.writer_for_next_arg();
+            for part in parts {
                 // A command is built in memory, where writing does not fail.
-                let _ = argument.write_all(&[*mark]).and_then(|()| argument.write_all(bytes));
+                let _ = argument.write_all(part);
             }
-            Self::Fresh(bytes) => out.write_arg(bytes),
-            Self::Number(number) => number.write_redis_args(out),
+        };
+        match self.arg {
+            Arg::Bytes(bytes) => joined(&[bytes]),
+            Arg::Marked(mark, bytes) => joined(&[&[*mark], incarnation, bytes]),
+            Arg::Generation(bytes) => joined(&[incarnation, bytes]),
+            Arg::Number(number) => number.write_redis_args(out),
         }
     }
 }
@@ -144,23 +169,26 @@ mod tests {
     use super::*;
 
     fn packed(call: &Call<'_>, by: By) -> String {
-        String::from_utf8_lossy(&call.packed(by).get_packed_command()).replace("\r\n", " ")
+        String::from_utf8_lossy(&call.packed(by, Incarnation(*b"ABCDEFGH")).get_packed_command())
+            .replace("\r\n", " ")
     }
 
     #[test]
     fn a_call_names_its_script_and_counts_its_keys() {
         let args =
-            vec![Arg::Marked(VALUE, b"abc"), Arg::Number(42), Arg::Fresh(*b"12345678"), Arg::Bytes(b"")];
+            vec![Arg::Marked(VALUE, b"abc"), Arg::Number(42), Arg::Generation(*b"12345678"), Arg::Bytes(b"")];
         let call = Call::script(&EXPIRE, vec!["name", "scope"], args);
         let digest = EXPIRE.digest();
         assert_eq!(
             packed(&call, By::Digest),
-            format!("*9 $7 EVALSHA $40 {digest} $1 2 $4 name $5 scope $4 Vabc $2 42 $8 12345678 $0  ")
+            format!(
+                "*9 $7 EVALSHA $40 {digest} $1 2 $4 name $5 scope $12 VABCDEFGHabc $2 42 $16 ABCDEFGH12345678 $0  "
+            )
         );
         assert!(packed(&call, By::Source).starts_with("*9 $4 EVAL $"));
 
         let call = Call::command("SET", vec!["name"], vec![Arg::Marked(LEASE, b"token"), Arg::Bytes(b"NX")]);
-        assert_eq!(packed(&call, By::Digest), "*4 $3 SET $4 name $6 Ptoken $2 NX ");
+        assert_eq!(packed(&call, By::Digest), "*4 $3 SET $4 name $14 PABCDEFGHtoken $2 NX ");
     }
 
     #[test]

@@ -17,6 +17,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::config::{Address, Config, Deadlines, Secret};
 use crate::error::{Failure, Verdict};
+use crate::incarnation::Incarnation;
 use crate::link::Link;
 use crate::random;
 use crate::script::{By, Call, PROBE};
@@ -153,7 +154,16 @@ impl Supervisor {
                 Ok(replies) => {
                     link.heard();
                     self.watch_for_refusals(link, &replies);
-                    return Ok(replies);
+                    if !link.is_outlived(calls, &replies) {
+                        return Ok(replies);
+                    }
+                    let failure = Failure::outlived();
+                    self.lose(link, &failure);
+                    *pending = None;
+                    if !may_repeat {
+                        return Err(failure);
+                    }
+                    may_repeat = false;
                 }
                 Err(error) => {
                     let failure = Failure::broken(&error);
@@ -238,11 +248,17 @@ impl Supervisor {
         };
         let opened = self.open(primary.clone(), settings).await;
         let connection = opened.map_err(|error| Failure::unreachable(&self.server, &error))?;
-        let link = Link::new(connection, serial, primary);
+        let mut link = Link::new(connection, serial, primary);
         let (steps, commands): (Vec<Step>, Vec<Cmd>) = self.greeting().into_iter().unzip();
         for (step, reply) in steps.into_iter().zip(link.each(commands).await) {
             match reply {
-                Ok(Value::ServerError(error)) => self.judge(step, &error)?,
+                Ok(Value::ServerError(error)) => {
+                    self.judge(step, &error)?;
+                    link.is_replica |= step == Step::Probe;
+                }
+                Ok(info) if step == Step::Incarnation => {
+                    link.incarnation = Incarnation::told_by(&info).unwrap_or_default();
+                }
                 Ok(_) => {}
                 Err(error) => return Err(Failure::ungreeted(&self.server, &error)),
             }
@@ -272,7 +288,8 @@ impl Supervisor {
             Step::Login => Err(Failure::login(error)),
             Step::Database => Err(Failure::database(error, self.config.db)),
             // A name is a courtesy, and some users may not give themselves one.
-            Step::Name => Ok(()),
+            // Nor ask for the incarnation: then a restart from an older copy goes unnoticed, as `health` says.
+            Step::Name | Step::Incarnation => Ok(()),
             // A replica in a cluster knows who else is there, and what it is asked for besides it sends on.
             Step::Probe if self.config.in_cluster && error.code() == "READONLY" => Ok(()),
             Step::Probe => Err(Failure::probe(error)),
@@ -294,8 +311,11 @@ impl Supervisor {
             greeting.push((Step::Database, command));
         }
         let name = Call::command("CLIENT", vec!["SETNAME", &self.config.client_name], Vec::new());
-        greeting.push((Step::Name, name.packed(By::Source)));
-        greeting.push((Step::Probe, Call::script(&PROBE, Vec::new(), Vec::new()).packed(By::Source)));
+        let plain = |call: &Call<'_>| call.packed(By::Source, Incarnation::default());
+        greeting.push((Step::Name, plain(&name)));
+        greeting.push((Step::Probe, plain(&Call::script(&PROBE, Vec::new(), Vec::new()))));
+        // After the probe: of a replica that is promoted in between, the incarnation that it has then.
+        greeting.push((Step::Incarnation, plain(&Call::command("INFO", vec!["replication"], Vec::new()))));
         greeting
     }
 
@@ -402,12 +422,13 @@ struct Pending {
 }
 
 /// The parts of a greeting.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Step {
     Login,
     Database,
     Name,
     Probe,
+    Incarnation,
 }
 
 impl Budget {

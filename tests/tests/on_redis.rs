@@ -306,7 +306,8 @@ async fn whatever_is_under_a_key_that_is_no_entry_is_a_miss_and_overwritten() {
         assert_eq!(users.get(1).await.unwrap(), value, "{what} is overwritten");
         assert_eq!(users.db.loads(), loads + 1, "{what} is overwritten");
     }
-    assert!(users.cache.stats().remote_refusals >= 8);
+    // What does not even begin as an entry of this server's life is no entry, and not refused as one.
+    assert!(users.cache.stats().remote_refusals >= 4);
 }
 
 #[tokio::test]

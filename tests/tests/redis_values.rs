@@ -26,57 +26,45 @@ async fn publish(store: &Redis, name: &str) -> bool {
 }
 
 #[tokio::test]
-async fn bytes_of_others_are_shown_rejected_and_replaced() {
+async fn bytes_of_others_count_as_nothing_and_are_replaced() {
     let server = Server::start();
     let store = patient(server.url());
     let every_byte: Vec<u8> = (0..=255).collect();
-    // What stands there, and what is seen of it: a V of ours in front would have been a mark.
-    let table: [(&[u8], &[u8]); 9] = [
-        (b"", b""),
-        (b"hello", b"hello"),
-        (b"P", b"P"),
-        (b"P234567890123456", b"P234567890123456"),
-        (b"P23456789012345678", b"P23456789012345678"),
-        (
-            b"P\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07x",
-            b"P\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07x",
-        ),
-        (b"V", b""),
-        (b"Vhello", b"hello"),
-        (&every_byte, &every_byte),
+    let others: [&[u8]; 9] = [
+        b"",
+        b"hello",
+        b"P",
+        b"P123456781234567890123456",
+        b"P12345678\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07",
+        b"V",
+        b"Vhello",
+        b"V12345678hello",
+        &every_byte,
     ];
-    for (number, (bytes, seen)) in table.into_iter().enumerate() {
+    for (number, bytes) in others.into_iter().enumerate() {
         let name = format!("name:{number}");
         set(&server, &name, bytes);
-        assert_eq!(value(&store, &name).await.as_deref(), Some(seen));
-        assert_eq!(store.fetch(&name, &[], Some(claim(None))).await.unwrap().value.as_deref(), Some(seen));
-        assert!(!publish(&store, &name).await, "a value is no lease, whoever wrote it");
-
-        // The bytes as they stand there are not the bytes that are seen of them.
-        if bytes != seen && !seen.starts_with(bytes) {
-            assert!(store.fetch(&name, &[], Some(claim(Some(bytes)))).await.unwrap().value.is_some());
+        assert_eq!(value(&store, &name).await, None);
+        assert!(!store.expire(&name, TTL).await.unwrap());
+        assert!(!publish(&store, &name).await, "it is no lease of ours, whoever wrote it");
+        let put = Put { name: &name, scopes: &[], value: b"new", ttl: TTL };
+        for beginning in [bytes, b""] {
+            assert!(!store.publish(put, Expect::Value(beginning)).await.unwrap());
+            assert!(!store.publish(put, Expect::Same(beginning)).await.unwrap());
         }
-        let longer = [seen, b"x"].concat();
-        assert_eq!(
-            store.fetch(&name, &[], Some(claim(Some(&longer)))).await.unwrap().value.as_deref(),
-            Some(seen)
-        );
-        assert_eq!(store.fetch(&name, &[], Some(claim(Some(seen)))).await.unwrap().value, None);
-        assert!(publish(&store, &name).await);
+
+        assert_eq!(store.fetch(&name, &[], Some(claim(None))).await.unwrap().value, None);
+        assert!(publish(&store, &name).await, "a lease took its place");
         assert_eq!(value(&store, &name).await.as_deref(), Some(&b"new"[..]));
         assert!(server.tell::<i64>(&["PTTL", &name]) > 0);
-    }
-}
 
-#[tokio::test]
-async fn seventeen_bytes_that_begin_with_p_are_a_lease_whoever_wrote_them() {
-    let server = Server::start();
-    let store = patient(server.url());
-    set(&server, "name", b"P1234567890123456");
-    assert_eq!(value(&store, "name").await, None);
-    assert!(!store.expire("name", TTL).await.unwrap());
-    assert_eq!(store.fetch("name", &[], Some(claim(None))).await.unwrap().value, None);
-    assert!(publish(&store, "name").await);
+        set(&server, &name, bytes);
+        assert!(store.publish(put, Expect::Nothing { reject: None }).await.unwrap());
+        assert_eq!(value(&store, &name).await.as_deref(), Some(&b"new"[..]));
+        assert!(!store.publish(put, Expect::Nothing { reject: None }).await.unwrap());
+        assert!(!store.publish(put, Expect::Nothing { reject: Some(b"newer") }).await.unwrap());
+        assert!(store.publish(put, Expect::Nothing { reject: Some(b"ne") }).await.unwrap());
+    }
 }
 
 #[tokio::test]

@@ -178,4 +178,7 @@ pub struct Health {
     pub used_memory: Option<u64>,
     /// Keys in the selected database, other applications' included.
     pub keys: Option<u64>,
+    /// Whether the store would serve what it had forgotten to remove after a restart from an older copy of its data,
+    /// or a failover to a server that had not heard everything: it is not told which life of the server it talks to.
+    pub blind_to_restarts: bool,
 }

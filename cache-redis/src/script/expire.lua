@@ -1,7 +1,4 @@
--- KEYS: a name. ARGV: how long its value is kept from now on (ms).
--- Answers whether there is a value; a lease ('P' and a token) is none, nor is anything that is no string.
-local held = redis.pcall('GETRANGE', KEYS[1], 0, 17)
-if type(held) ~= 'string' or (#held == 17 and string.byte(held) == 80) then
-  return 0
-end
+-- KEYS: a name. ARGV: how long its value is kept from now on (ms), how a value of this life of the server begins.
+-- Answers whether there is a value.
+if redis.pcall('GETRANGE', KEYS[1], 0, #ARGV[2] - 1) ~= ARGV[2] then return 0 end
 return redis.call('PEXPIRE', KEYS[1], ARGV[1])

@@ -1,33 +1,33 @@
 -- KEYS: a name, then scopes.
--- ARGV: how long a new generation is kept (ms), a new generation (8 bytes);
+-- ARGV: how long a new generation is kept (ms), a new generation (the incarnation and 8 bytes);
 --       with a claim: its lease, how long that is kept (ms), whether it yields to another's ('1');
 --       and perhaps the bytes to reject.
--- Answers the value, its time to live (ms), and the generation of each scope; without a value nil, and in place of
--- the time to live whether the claim has yielded.
+-- Answers the value, its time to live (ms), and the generation of each scope, all without the incarnation; without a
+-- value nil, and in place of the time to live whether the claim has yielded.
 local found = redis.call('MGET', unpack(KEYS))
 local reply = {false, 0}
+local incarnation = string.sub(ARGV[2], 1, 8)
 
 for i = 2, #KEYS do
   local generation = found[i]
-  if not generation or #generation ~= 8 then
+  -- What was written in another life of the server may have been moved since.
+  if not generation or #generation ~= 16 or string.sub(generation, 1, 8) ~= incarnation then
     generation = ARGV[2]
     redis.call('SET', KEYS[i], generation, 'PX', ARGV[1])
   end
-  reply[i + 1] = generation
+  reply[i + 1] = string.sub(generation, 9)
 end
 
--- MGET answers nil for what is no string, so another type under the name counts as absent.
-local value, leased = found[1], false
-if value and #value == 17 and string.byte(value) == 80 then
-  value, leased = false, value ~= ARGV[3] -- 'P': a lease, perhaps left by the look before this
-end
-if value and ARGV[6] then
-  local from = string.byte(value) == 86 and 2 or 1 -- the caller knows no 'V'
-  if string.sub(value, from, from + #ARGV[6] - 1) == ARGV[6] then value = false end
-end
+-- MGET answers nil for what is no string. That counts as absent, and so does what was written in another life of the
+-- server, or by others.
+local value = found[1]
+-- 'P': a lease, perhaps left by the look before this.
+local leased = value and #value == 25 and string.sub(value, 1, 9) == 'P' .. incarnation and value ~= ARGV[3]
+if value and string.sub(value, 1, 9) ~= 'V' .. incarnation then value = false end
+if value and ARGV[6] and string.sub(value, 1, #ARGV[6]) == ARGV[6] then value = false end
 
 if value then
-  reply[1] = value
+  reply[1] = 'V' .. string.sub(value, 10)
   reply[2] = redis.call('PTTL', KEYS[1])
 elseif leased and ARGV[5] == '1' then
   reply[2] = 1

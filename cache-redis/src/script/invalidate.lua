@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- KEYS: names, then scopes.
--- ARGV: how many names, how long a generation is kept (ms), a new generation (8 bytes).
+-- ARGV: how many names, how long a generation is kept (ms), a new generation (the incarnation and 8 bytes).
 -- A full server must never refuse this: it frees memory, and what it keeps would be wrong.
 local names = tonumber(ARGV[1])
 for i = 1, names do redis.call('UNLINK', KEYS[i]) end

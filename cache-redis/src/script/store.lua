@@ -3,24 +3,18 @@
 --       they are kept if it is less; and perhaps what must hold, without which nothing is stored:
 --       'lease' and the lease, 'nothing' and perhaps the bytes to reject, 'value' or 'same' and the bytes that it
 --       begins with ('same' keeps its time to live), or 'unmoved', the generation, a new one.
+-- Values, leases and generations come with the incarnation that they begin with.
 -- Answers whether the value was stored.
 local expect, expected = ARGV[5], ARGV[6]
 if expect == 'lease' then
   if redis.pcall('GETRANGE', KEYS[1], 0, #expected) ~= expected then return 0 end
 elseif expect == 'nothing' then
-  -- MGET answers nil for what is no string: it counts as absent, as it does when it is read.
-  local held = redis.call('MGET', KEYS[1])[1]
-  if held and not (#held == 17 and string.byte(held) == 80) then
-    local from = string.byte(held) == 86 and 2 or 1 -- the caller knows no 'V'
-    if not expected or string.sub(held, from, from + #expected - 1) ~= expected then return 0 end
-  end
-elseif expect == 'value' then
+  -- What is no string, a lease, and what was written in another life of the server count as nothing.
+  local held = redis.pcall('GETRANGE', KEYS[1], 0, math.max(9, expected and #expected or 0) - 1)
+  local is_value = type(held) == 'string' and string.sub(held, 1, 9) == string.sub(ARGV[1], 1, 9)
+  if is_value and held ~= expected then return 0 end
+elseif expect == 'value' or expect == 'same' then
   if redis.pcall('GETRANGE', KEYS[1], 0, #expected - 1) ~= expected then return 0 end
-elseif expect == 'same' then
-  local held = redis.call('MGET', KEYS[1])[1]
-  if not held or (#held == 17 and string.byte(held) == 80) then return 0 end
-  local from = string.byte(held) == 86 and 2 or 1
-  if string.sub(held, from, from + #expected - 1) ~= expected then return 0 end
 elseif expect == 'unmoved' then
   if redis.call('MGET', KEYS[#KEYS])[1] ~= expected then return 0 end
   redis.call('SET', KEYS[#KEYS], ARGV[7], 'PX', ARGV[4])
