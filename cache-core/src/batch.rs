@@ -6,8 +6,8 @@ use parking_lot::Mutex;
 
 use crate::cache::Cache;
 use crate::error::Result;
-use crate::invalidate::Ticket;
 use crate::scope::Scope;
+use crate::ticket::Ticket;
 
 /// Invalidations that move nothing before they are flushed. A batch that is dropped does nothing.
 ///
@@ -43,7 +43,6 @@ impl Batch {
     /// Invalidates all that was added, in one step on a remote store.
     pub async fn flush(self) -> Result<Ticket> {
         let targets = mem::take(&mut *self.targets.lock());
-        self.cache.inner().invalidate(targets).await?;
-        Ok(Ticket {})
+        self.cache.inner().invalidate(targets).await
     }
 }

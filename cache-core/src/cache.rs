@@ -20,20 +20,23 @@ use crate::context;
 use crate::counter::Turns;
 use crate::entry::Entry;
 use crate::error::{Error, ErrorKind, Result};
+use crate::feed::Feed;
 use crate::flight::Flights;
 use crate::global::{self, AlreadyInstalled, AsCache, Global, Named};
 use crate::health::{Health, RemoteHealth};
-use crate::invalidate::{Debts, Ticket};
+use crate::invalidate::Debts;
 use crate::key::Key;
 use crate::lock::Locks;
+use crate::random;
 use crate::sabotage::{Fault, is_planted};
 use crate::scope::{Scope, Scopes};
 use crate::settling::Settling;
 use crate::shape::{Okay, Single};
 use crate::site::Site;
 use crate::stats::{Counters, Stats};
-use crate::store::RemoteStore as _;
+use crate::store::{RemoteStore as _, Token};
 use crate::tag::{Dependencies, Tag};
+use crate::ticket::Ticket;
 use crate::tiers::{AsOf, Found, Wanted};
 
 /// What a value needs to be stored by hand: it can be copied, sent to other threads and serialised.
@@ -61,11 +64,16 @@ pub(crate) struct Inner {
     pub(crate) flights: Arc<Flights>,
     pub(crate) counters: Counters,
     pub(crate) debts: Debts,
+    pub(crate) feed: Feed,
+    /// For work that is not to keep the cache alive.
+    pub(crate) this: Weak<Self>,
     pub(crate) background: Background,
     pub(crate) dependencies: Dependencies,
     pub(crate) settling: Settling,
     pub(crate) turns: Turns,
     pub(crate) locks: Locks,
+    /// Tells its invalidations from those of others.
+    pub(crate) sender: Token,
     enabled: AtomicBool,
 }
 
@@ -79,20 +87,23 @@ impl Cache {
     }
 
     pub(crate) fn new(settings: Settings) -> Self {
-        let inner = Inner {
+        let inner = Arc::new_cyclic(|this| Inner {
             enabled: AtomicBool::new(settings.enabled),
             settings,
             scopes: Scopes::new(),
             flights: Arc::default(),
             counters: Counters::default(),
             debts: Debts::default(),
+            feed: Feed::default(),
+            this: Weak::clone(this),
             background: Background::default(),
             dependencies: Dependencies::default(),
             settling: Settling::default(),
             turns: Turns::default(),
             locks: Locks::default(),
-        };
-        Self { inner: Arc::new(inner) }
+            sender: random::token(),
+        });
+        Self { inner }
     }
 
     /// The cache that functions use which name none: that of the task ([`scope`](Self::scope)), else the
@@ -174,6 +185,7 @@ impl Cache {
                 breaker_open: remote.is_open(),
                 in_flight: remote.in_flight(),
                 owed_invalidations: self.owed_invalidations(),
+                hearing: self.inner.hearing(),
             }),
             None => None,
         };
@@ -208,7 +220,7 @@ impl Cache {
         self.set_many([(key, value)], ttl).await
     }
 
-    /// Stores each value under its key for `ttl`, in three round trips at most.
+    /// Stores each value under its key for `ttl`, in four round trips at most.
     pub async fn set_many<'v, K: Into<Key>, V: Value>(
         &self,
         values: impl IntoIterator<Item = (K, &'v V)>,
@@ -297,13 +309,25 @@ impl Cache {
     /// When it returns, no value whose load began before is served by this process. On an error that still
     /// holds; the remote store is told as soon as it can be reached, and not used before.
     pub async fn invalidate(&self, target: impl Into<Scope>) -> Result<Ticket> {
-        self.inner.invalidate(vec![target.into()]).await?;
-        Ok(Ticket {})
+        self.inner.invalidate(vec![target.into()]).await
     }
 
     /// Invalidates everything in this namespace, at a cost that does not depend on how much there is.
     pub async fn clear(&self) -> Result<Ticket> {
         self.invalidate(Scope::Everything).await
+    }
+
+    /// Waits until this process knows of the invalidation of `ticket`, wherever that was made: what is read afterwards
+    /// is not older.
+    ///
+    /// Usually it knows, or asks the remote store once. An error says that the store could not be asked within its
+    /// deadlines. A ticket holds in every namespace of its own remote store only; any other is taken for one of
+    /// long ago.
+    pub async fn at_least(&self, ticket: &Ticket) -> Result<()> {
+        match ticket.position() {
+            Some(position) => self.inner.hear_of(position).await,
+            None => Ok(()),
+        }
     }
 
     /// Collects invalidations, to be carried out together once a transaction has committed.
@@ -381,6 +405,7 @@ impl Inner {
         if missing.is_empty() {
             return Ok(entries);
         }
+        self.listen().await;
         let asked: Vec<Key> = missing.iter().map(|&at| keys[at].clone()).collect();
         let as_of: Vec<_> = asked.iter().map(|key| self.as_of_now(key, wanted.tags)).collect();
         let fetched = self.fetch_many(&asked, wanted, &as_of).await?;
@@ -406,6 +431,7 @@ impl Inner {
             }
             return Ok(());
         }
+        self.listen().await;
         let encoded = values.iter().map(|(key, value)| Ok((key.clone(), self.encode(wanted.typed, *value)?)));
         let encoded = encoded.collect::<Result<Vec<_>>>()?;
         for (key, _) in values {
@@ -413,6 +439,8 @@ impl Inner {
         }
         let as_of: Vec<_> = values.iter().map(|(key, _)| self.as_of_now(key, wanted.tags)).collect();
         self.put_many(&encoded, wanted, ttl).await?;
+        // After the values: whoever hears of it earlier could read the older ones once more.
+        self.announce(values.iter().map(|(key, _)| Scope::Key(key.clone())).collect()).await?;
         for ((key, value), as_of) in values.iter().zip(&as_of) {
             self.replace_here(key, (*value).clone(), wanted, as_of, ttl);
         }
@@ -452,6 +480,7 @@ impl Inner {
                 absent
             }));
         }
+        self.listen().await;
         let payload = self.encode(wanted.typed, value)?;
         for _ in 0..MAX_ATTEMPTS {
             let as_of = self.as_of_now(key, wanted.tags);
@@ -460,6 +489,7 @@ impl Inner {
             };
             self.overtake_puts().await?;
             if self.publish_if(key, wanted, &found, Some(&payload), ttl.into(), found.nothing()).await? {
+                self.announce(vec![Scope::Key(key.clone())]).await?;
                 self.replace_here(key, value.clone(), wanted, &as_of, ttl);
                 return Ok(true);
             }
@@ -482,6 +512,7 @@ impl Inner {
             // The stale window stays at the end of the time.
             let kept = ttl.saturating_add(left.aging.stale);
             let there = remote.expire(&self.settings.name_of(key), kept).await?;
+            self.announce(vec![Scope::Key(key.clone())]).await?;
             // The near copy is fetched anew: it must not outlive the remote one.
             if let Some(local) = &self.settings.local {
                 local.remove(key.borrow());

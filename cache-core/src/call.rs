@@ -387,11 +387,12 @@ async fn approach(cache: &Inner, target: &Target, wanted: Wanted<'_>) -> Step {
     if context::is_loading(cache.id(), key) {
         return Step::Alone;
     }
+    cache.listen().await;
     let mut waits = 0;
     // A caller that takes what is being refreshed need not wait for the refresh.
     let mut passes_by = early.is_some();
     let seat = loop {
-        let joinable = cache.settings.joinable();
+        let joinable = cache.joinable();
         let purpose = if passes_by { Purpose::PassBy } else { target.purpose() };
         let ended = match cache.flights.board(key, wanted.tags, &cache.scopes, joinable, purpose) {
             Boarding::Lead(seat) => break seat,

@@ -10,8 +10,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::clock::Moment;
-use crate::entry::Entry;
+use crate::entry::{Entry, Until};
 use crate::error::{Error, ErrorKind, Result};
 use crate::scope::Stamp;
 
@@ -89,7 +88,7 @@ impl Typed {
         weigh: |_| 0,
         bytes: Some(Bytes {
             encode: |_, _| Err(unencodable::<()>("as it has no type")),
-            decode: |_, _, stamp, fresh_until| Ok(Arc::new(Entry::new((), stamp, fresh_until, 0))),
+            decode: |_, _, stamp, until| Ok(Arc::new(Entry::new((), stamp, until, 0))),
         }),
     };
 }
@@ -102,7 +101,7 @@ pub(crate) struct Bytes {
 }
 
 /// Decodes a value straight into its entry.
-type Decode = fn(&[u8], Codec, Arc<Stamp>, Moment) -> Result<Arc<Entry>>;
+type Decode = fn(&[u8], Codec, Arc<Stamp>, Until) -> Result<Arc<Entry>>;
 
 impl<V> Wire<V> for Serde
 where
@@ -136,7 +135,7 @@ fn encode<V: Serialize + 'static>(value: &dyn Any, codec: Codec) -> Result<Vec<u
     }
 }
 
-fn decode<V>(bytes: &[u8], codec: Codec, stamp: Arc<Stamp>, fresh_until: Moment) -> Result<Arc<Entry>>
+fn decode<V>(bytes: &[u8], codec: Codec, stamp: Arc<Stamp>, until: Until) -> Result<Arc<Entry>>
 where
     V: Serialize + DeserializeOwned + Send + Sync + 'static,
 {
@@ -145,7 +144,7 @@ where
         #[cfg(feature = "msgpack")]
         Codec::MessagePack => rmp_serde::from_slice(bytes).map_err(undecodable)?,
     };
-    Ok(Arc::new(Entry::new(value, stamp, fresh_until, size_of::<V>() + bytes.len())))
+    Ok(Arc::new(Entry::new(value, stamp, until, size_of::<V>() + bytes.len())))
 }
 
 /// The value itself, and the size of its JSON for what it owns: rather more than it occupies than less, without
@@ -194,6 +193,7 @@ impl fmt::Debug for Typed {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Moment;
 
     #[test]
     fn a_value_weighs_no_less_than_it_and_what_it_owns() {
@@ -205,7 +205,12 @@ mod tests {
             size_of::<String>(),
             "nothing else is known"
         );
-        let entry = decode::<String>(b"\"seven\"", Codec::Json, Arc::new(stamp()), Moment::from_nanos(1));
+        let entry = decode::<String>(
+            b"\"seven\"",
+            Codec::Json,
+            Arc::new(stamp()),
+            Until { fresh: Moment::from_nanos(1), trusted: Moment::from_nanos(1) },
+        );
         assert!(entry.is_ok_and(|entry| entry.weight() >= 29));
     }
 

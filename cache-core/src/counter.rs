@@ -65,7 +65,12 @@ impl Cache {
         for attempt in 0..MAX_ATTEMPTS {
             if let Some(sum) = inner.increment_there(remote, &key, by).await? {
                 // Others change it as well: a near copy would be wrong as soon as it is made.
-                inner.move_locally(&[Scope::Key(key)]);
+                let scopes = [Scope::Key(key)];
+                inner.move_locally(&scopes);
+                // It is added, whether others hear of it or not. Not owed, since to pay is to delete.
+                if let Err(error) = inner.tell(&scopes).await {
+                    tracing::debug!(target: "larder", %error, "nobody was told that a counter has changed");
+                }
                 return Ok(sum);
             }
             let longest = FIRST_PAUSE.saturating_mul(1 << attempt.min(10)).min(LONGEST_PAUSE);

@@ -28,6 +28,15 @@ pub struct Entry<V: ?Sized = dyn Any + Send + Sync> {
     value: V,
 }
 
+/// Until when an entry in this process is an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Until {
+    /// It is fresh.
+    pub(crate) fresh: Moment,
+    /// It is trusted even if nothing is heard of what other processes invalidate. Only asked beside a remote store.
+    pub(crate) trusted: Moment,
+}
+
 /// How a value ages: for how long it still will do once it is no longer fresh, and how long its load took.
 ///
 /// It is kept in four bytes: the window to the millisecond up to 524 seconds and to four parts in a million
@@ -76,10 +85,10 @@ fn three_bytes(narrow: u32) -> [u8; 3] {
 pub(crate) struct Absent;
 
 impl<V: Any + Send + Sync> Entry<V> {
-    pub(crate) fn new(value: V, stamp: Arc<Stamp>, fresh_until: Moment, weight: usize) -> Self {
+    pub(crate) fn new(value: V, stamp: Arc<Stamp>, until: Until, weight: usize) -> Self {
         Self {
-            stamp: Arc::unwrap_or_clone(stamp),
-            fresh_until: AtomicU64::new(fresh_until.nanos()),
+            stamp: Arc::unwrap_or_clone(stamp).of_an_entry(until.trusted.nanos()),
+            fresh_until: AtomicU64::new(until.fresh.nanos()),
             weight: three_bytes(narrow(u64::try_from(weight).unwrap_or(u64::MAX))),
             round: AtomicU8::new(0),
             aging: AtomicU32::new(0),
@@ -109,6 +118,10 @@ impl<V: ?Sized> Entry<V> {
 
     pub(crate) fn fresh_until(&self) -> Moment {
         Moment::from_nanos(self.fresh_until.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn trusted_until(&self) -> Moment {
+        Moment::from_nanos(self.stamp.word_of_the_entry())
     }
 
     /// Notes that the entry was found to have outlived its time; whether this is the first to notice.
@@ -213,7 +226,8 @@ mod tests {
         let cache = crate::Cache::builder().build();
         let (as_of, now) = (cache.inner().as_of_now(&"k".into(), &[]), crate::clock::now());
         let [one, two] = [1, 2].map(Duration::from_secs);
-        let entry = Entry::new(1_u64, as_of.stamp, now + two, 0);
+        let entry = Entry::new(1_u64, as_of.stamp, Until { fresh: now + two, trusted: now + one }, 0);
+        assert_eq!(entry.trusted_until(), now + one);
         entry.set_aging(Aging { stale: two, load_time: Duration::ZERO });
         let left = |after| {
             let Life { fresh, aging } = entry.left(now + after);

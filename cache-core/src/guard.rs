@@ -18,7 +18,7 @@ use crate::clock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::random;
 use crate::stats::{Counter, Stats};
-use crate::store::{Claim, Expect, Fetched, Health, Put, RemoteStore, Token};
+use crate::store::{Append, Claim, Expect, Fetched, Health, News, Position, Put, Reader, RemoteStore, Token};
 
 /// The longest pause before the first look whether a store is back; it doubles with each further one.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
@@ -27,6 +27,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 
 /// A remote store behind its breaker.
+#[derive(Clone)]
 pub(crate) struct Guard {
     shared: Arc<Shared>,
 }
@@ -225,8 +226,26 @@ impl RemoteStore for Guard {
         self.ask(false, self.shared.store.put_many(puts)).await
     }
 
-    async fn invalidate(&self, names: &[String], scopes: &[String]) -> Result<()> {
-        self.ask(true, self.shared.store.invalidate(names, scopes)).await
+    async fn invalidate(
+        &self,
+        names: &[String],
+        scopes: &[String],
+        append: Option<Append<'_>>,
+    ) -> Result<Option<Position>> {
+        self.ask(true, self.shared.store.invalidate(names, scopes, append)).await
+    }
+
+    /// Not counted, and asked whatever the breaker thinks: a feed is nobody's operation, and has pauses of its own.
+    async fn await_news(&self, log: &str, after: Position, limit: Duration) -> Result<()> {
+        self.shared.store.await_news(log, after, limit).await
+    }
+
+    async fn news(&self, log: &str, after: Option<Position>, reader: Reader) -> Result<News> {
+        self.shared.store.news(log, after, reader).await
+    }
+
+    async fn is_heard(&self, log: &str, position: Position) -> Result<bool> {
+        self.ask(true, self.shared.store.is_heard(log, position)).await
     }
 
     async fn abandon(&self, name: &str, token: Token) -> Result<()> {

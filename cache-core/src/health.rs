@@ -1,5 +1,7 @@
 //! How a cache says it is: for whoever watches it.
 
+use std::time::Duration;
+
 use crate::error::Result;
 use crate::store;
 
@@ -25,6 +27,24 @@ pub struct RemoteHealth {
     pub in_flight: usize,
     /// Invalidations that the store could not be told of yet.
     pub owed_invalidations: usize,
+    /// How this process learns of what others invalidate.
+    pub hearing: Hearing,
+}
+
+/// How a process learns of what others invalidate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Hearing {
+    /// It keeps no values of its own, and so has nothing to learn.
+    RemoteOnly,
+    /// It follows the log of the remote store: local values live for their whole time.
+    Feed {
+        /// How long ago it knew of everything.
+        lag: Duration,
+    },
+    /// It hears nothing, now or from this store: local values are given up when they are as old as the cache's
+    /// [`max_staleness`](crate::CacheBuilder::max_staleness).
+    FloorOnly,
 }
 
 impl Health {

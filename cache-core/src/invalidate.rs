@@ -14,20 +14,17 @@ use crate::global::AsCache;
 use crate::guard::Guard;
 use crate::key::{Key, KeyWriter};
 use crate::pattern::{Pattern, Reach};
+use crate::record;
 use crate::sabotage::{Fault, is_planted};
 use crate::scope::Scope;
-use crate::store::RemoteStore;
+use crate::store::{Append, Position, RemoteStore};
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::tag::Tag;
+use crate::ticket::Ticket;
 
 /// Debts that are kept one by one; beyond, they widen to everything.
 const MAX_DEBTS: usize = 10_000;
-
-/// The receipt of an acknowledged invalidation.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Ticket {}
 
 /// The invalidation around the body of one `#[cache_invalidate]` function.
 ///
@@ -132,7 +129,7 @@ impl Invalidation {
         inner.begin_to_settle(&targets, self.settle);
         let outcome = inner.invalidate(targets.clone()).await;
         inner.begin_to_settle(&targets, self.settle);
-        outcome
+        outcome.map(drop)
     }
 }
 
@@ -152,20 +149,30 @@ impl Inner {
     ///
     /// The local effect is there after the first poll and stays. If the remote store fails, or the future is
     /// dropped, the rest is a debt.
-    pub(crate) async fn invalidate(&self, scopes: Vec<Scope>) -> Result<()> {
+    pub(crate) async fn invalidate(&self, scopes: Vec<Scope>) -> Result<Ticket> {
         self.counters.invalidations.add(scopes.len() as u64);
         let scopes = self.with_dependents(scopes);
         if !is_planted(Fault::RemoteMoveOnly) {
             self.move_locally(&scopes);
         }
-        let Some(remote) = &self.settings.remote else { return Ok(()) };
+        let Some(remote) = &self.settings.remote else { return Ok(Ticket::new(None)) };
         let mut owed = Undelivered { inner: self, scopes };
         self.settle(remote).await?;
-        self.move_remotely(remote, &owed.scopes).await?;
+        let position = self.move_remotely(remote, &owed.scopes).await?;
         // A load that began since the first move may have read the remote copy before it was gone.
         if !(is_planted(Fault::NoSecondMove) || is_planted(Fault::RemoteMoveOnly)) {
             self.move_locally(&owed.scopes);
         }
+        owed.scopes.clear();
+        Ok(Ticket::new(position))
+    }
+
+    /// Tells other processes that what they hold of `scopes` is no longer what the remote store holds.
+    ///
+    /// If that fails, the scopes are invalidated as soon as it does not: what the remote store holds of them, too.
+    pub(crate) async fn announce(&self, scopes: Vec<Scope>) -> Result<()> {
+        let mut owed = Undelivered { inner: self, scopes };
+        self.tell(&owed.scopes).await?;
         owed.scopes.clear();
         Ok(())
     }
@@ -176,6 +183,12 @@ impl Inner {
             let now = clock::now();
             self.settling.add(&self.with_dependents(scopes.to_vec()), now, now + settle);
         }
+    }
+
+    /// As [`announce`](Self::announce), if it can be done now.
+    pub(crate) async fn tell(&self, scopes: &[Scope]) -> Result<()> {
+        let Some(remote) = &self.settings.remote else { return Ok(()) };
+        remote.invalidate(&[], &[], Some(self.record(scopes).append())).await.map(drop)
     }
 
     /// `scopes`, and what depends on the tags among them.
@@ -209,9 +222,14 @@ impl Inner {
         self.move_locally(scopes);
     }
 
-    async fn move_remotely(&self, remote: &Guard, scopes: &[Scope]) -> Result<()> {
+    async fn move_remotely(&self, remote: &Guard, scopes: &[Scope]) -> Result<Option<Position>> {
         let (names, generations) = self.settings.remote_targets(scopes);
-        remote.invalidate(&names, &generations).await
+        remote.invalidate(&names, &generations, Some(self.record(scopes).append())).await
+    }
+
+    /// What other processes are told of an invalidation of `scopes`.
+    fn record(&self, scopes: &[Scope]) -> Records {
+        Records { log: self.settings.log(), records: record::write(self.sender, scopes) }
     }
 
     /// Pays the debts to the remote store, in order. Until that is done it must not be used.
@@ -258,6 +276,18 @@ impl Settings {
             }
         }
         (names, generations)
+    }
+}
+
+/// What is appended to the log of the namespace.
+struct Records {
+    log: String,
+    records: Vec<Vec<u8>>,
+}
+
+impl Records {
+    fn append(&self) -> Append<'_> {
+        Append { log: &self.log, records: &self.records, replicas: 0 }
     }
 }
 

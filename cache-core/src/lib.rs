@@ -22,6 +22,7 @@ mod counter;
 mod entry;
 mod envelope;
 mod error;
+mod feed;
 mod flight;
 mod global;
 mod guard;
@@ -38,6 +39,7 @@ mod policy;
 pub mod private;
 mod put;
 mod random;
+mod record;
 #[doc(hidden)]
 pub mod sabotage;
 mod scope;
@@ -50,6 +52,7 @@ mod sync;
 mod tag;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod ticket;
 mod tiers;
 mod warm;
 
@@ -64,14 +67,14 @@ pub use context::tag;
 pub use entry::Entry;
 pub use error::{Error, ErrorKind, Result};
 pub use global::{AlreadyInstalled, AsCache, Named};
-pub use health::{Health, RemoteHealth};
-pub use invalidate::Ticket;
+pub use health::{Health, Hearing, RemoteHealth};
 pub use key::{Key, KeyPart, KeyRef, KeyWriter, MAX_KEY_LEN};
 pub use lock::LockGuard;
 pub use pattern::{Any, Pattern};
 pub use scope::Scope;
 pub use stats::Stats;
 pub use tag::Tag;
+pub use ticket::Ticket;
 pub use warm::{Warm, Warmed};
 
 /// Registers a [`Site`](private::Site), or a [`Mutation`](private::Mutation).

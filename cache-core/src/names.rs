@@ -27,6 +27,11 @@ impl Settings {
         format!("{{larder:{}}}:g:#", self.namespace)
     }
 
+    /// The log of the namespace's invalidations. What a store keeps beside it begins with this name, and no scope does.
+    pub(crate) fn log(&self) -> String {
+        format!("{{larder:{}}}", self.namespace)
+    }
+
     pub(crate) fn scope_everything(&self) -> String {
         format!("{{larder:{}}}:g:*", self.namespace)
     }

@@ -102,6 +102,8 @@ where
     /// Notes where the remote store stands, just before the body.
     pub async fn begin(mut self) -> Self {
         if !self.disarmed {
+            self.cache.inner().listen().await;
+            self.before.moves = self.cache.inner().scopes.now();
             self.before.remote = self.cache.inner().position().await;
         }
         self
@@ -161,6 +163,7 @@ impl Replacement<'_> {
             if !cache.replace(key, wanted, payload.as_deref(), ttl, position).await? {
                 return Ok(false);
             }
+            cache.announce(vec![scope.clone()]).await?;
             // A load that began since the first move may have read the remote copy before it was replaced.
             let again = cache.scopes.advance(&scope);
             if again != moved + 1 {

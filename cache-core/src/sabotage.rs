@@ -29,11 +29,15 @@ pub enum Fault {
     RemoteMoveOnly,
     /// Scopes are not moved a second time after the remote store has moved them.
     NoSecondMove,
+    /// What this process holds is trusted from the receipt of the news on, not from the question.
+    TrustFromReceipt,
+    /// A gap in the log is taken for nothing.
+    GapIgnored,
 }
 
 impl Fault {
     /// Every fault.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::HitUnasked,
         Self::StoreUnasked,
         Self::JoinAnyFlight,
@@ -45,6 +49,8 @@ impl Fault {
         Self::StaleUnasked,
         Self::RemoteMoveOnly,
         Self::NoSecondMove,
+        Self::TrustFromReceipt,
+        Self::GapIgnored,
     ];
 }
 

@@ -76,7 +76,7 @@ pub(crate) struct Scopes {
 /// An entry carries its own: all that a hit asks of it is then in one place.
 #[repr(C)]
 pub(crate) struct Stamp {
-    /// The last move before the load.
+    /// The last move before the load. Of no use in an entry: there it is a word of the entry's own.
     taken: u64,
     /// That of the key, under those of its prefixes.
     cell: Arc<Cell>,
@@ -327,6 +327,16 @@ impl Stamp {
     /// The key of the load.
     pub(crate) fn key(&self) -> &Key {
         &self.key
+    }
+
+    /// The stamp as part of an entry, which keeps `word` in it.
+    pub(crate) fn of_an_entry(self, word: u64) -> Self {
+        Self { taken: word, ..self }
+    }
+
+    /// What an entry keeps in its stamp.
+    pub(crate) fn word_of_the_entry(&self) -> u64 {
+        self.taken
     }
 
     /// The last move before it was taken.

@@ -61,6 +61,8 @@ pub struct Stats {
     pub breaker_openings: u64,
     /// Remote entries refused because they were damaged, or of another type or version.
     pub remote_refusals: u64,
+    /// How often this process gave up all that it held, since it may have missed what others invalidated.
+    pub distrusts: u64,
 }
 
 impl Stats {
@@ -89,6 +91,7 @@ pub(crate) struct Counters {
     pub(crate) invalidations: Counter,
     pub(crate) expirations: Counter,
     pub(crate) remote_refusals: Counter,
+    pub(crate) distrusts: Counter,
 }
 
 impl Counters {
@@ -109,6 +112,7 @@ impl Counters {
             invalidations: self.invalidations.get(),
             expirations: self.expirations.get(),
             remote_refusals: self.remote_refusals.get(),
+            distrusts: self.distrusts.get(),
             ..Stats::default()
         }
     }

@@ -10,10 +10,9 @@ use crate::builder::Settings;
 use crate::cache::Inner;
 use crate::clock::{self, Moment};
 use crate::codec::Typed;
-use crate::entry::{Absent, Aging, Entry, Life};
+use crate::entry::{Absent, Aging, Entry, Life, Until};
 use crate::envelope::{self, IDENTITY, Label};
 use crate::error::{Error, ErrorKind, Result};
-use crate::flight::Joinable;
 use crate::guard::Guard;
 use crate::key::{Key, KeyRef};
 use crate::lease::Lease;
@@ -151,38 +150,9 @@ impl<'a> Wanted<'a> {
 }
 
 impl Settings {
-    /// How old the load of another may be for its value to be an answer.
-    ///
-    /// Beside a remote store it ages as entries do: other processes can invalidate it unheard.
-    pub(crate) fn joinable(&self) -> Joinable {
-        let limit = self.load_limit;
-        let load = if self.remote.is_some() { limit.min(self.max_staleness) } else { limit };
-        Joinable { load, refresh: limit }
-    }
-
-    /// The time by which a hit tells whether its entry is fresh.
-    ///
-    /// Beside a remote store that is what other processes were promised, so it is exact.
-    #[inline]
-    fn time_of_hits(&self) -> Moment {
-        if self.remote.is_some() { clock::now() } else { clock::coarse() }
-    }
-
-    /// For how long this process trusts a value that is known as of `began` and is kept for `life`: until when it
-    /// is fresh here, and how it ages then.
-    ///
-    /// Beside a remote store other processes can invalidate it unheard, so not for longer than Δ, stale or not.
-    /// A value that is fresh for longer than that is read again then, and nobody refreshes it before.
-    fn trusted(&self, began: Moment, life: Life) -> (Moment, Aging) {
-        let (fresh_until, aging) = (clock::now() + life.fresh, life.aging);
-        let trusted_until = began + self.max_staleness;
-        if self.remote.is_none() {
-            (fresh_until, aging)
-        } else if trusted_until <= fresh_until {
-            (trusted_until, Aging::default())
-        } else {
-            (fresh_until, Aging { stale: aging.stale.min(trusted_until.since(fresh_until)), ..aging })
-        }
+    /// Until when this process may serve a value that is known as of `began` and fresh for `life`.
+    fn until(&self, began: Moment, life: Life) -> Until {
+        Until { fresh: clock::now() + life.fresh, trusted: began + self.max_staleness }
     }
 }
 
@@ -217,8 +187,10 @@ impl Inner {
         let local = self.settings.local.as_deref()?;
         let (mut take, mut taken) = (Some(take), None);
         local.read(key, &mut |entry| {
+            let trust = self.trust();
             if self.scopes.is_current(entry.stamp(), key) || is_planted(Fault::StaleUnasked) {
-                taken = take.take().and_then(|take| take(entry, self.settings.time_of_hits()));
+                let now = trust.now();
+                taken = take.take().filter(|_| trust.covers(entry, now)).and_then(|take| take(entry, now));
             }
         });
         taken
@@ -227,15 +199,17 @@ impl Inner {
     /// Whether the entry, found under `key`, is current and fresh.
     #[inline]
     fn may_serve(&self, entry: &Entry, key: KeyRef<'_>) -> bool {
+        // Before the rule is asked: what was heard up to then, the rule knows.
+        let trust = self.trust();
         if !(self.scopes.is_current(entry.stamp(), key) || is_planted(Fault::HitUnasked)) {
             return false;
         }
-        let now = self.settings.time_of_hits();
+        let now = trust.now();
         let fresh = now < entry.fresh_until();
         if !fresh {
             self.has_expired(entry, now);
         }
-        fresh
+        fresh && trust.covers(entry, now)
     }
 
     /// Why nobody can be given the entry any more, if so.
@@ -272,17 +246,17 @@ impl Inner {
     ) -> Arc<Entry> {
         let weighed = self.settings.local.as_ref().is_some_and(|local| local.is_weighed());
         let weight = if weighed { (typed.weigh)(&value) } else { 0 };
-        let (fresh_until, aging) = self.settings.trusted(as_of.began, life.into());
-        let entry = Entry::new(value, as_of.stamp.clone(), fresh_until, weight);
-        entry.set_aging(aging);
+        let life = life.into();
+        let entry = Entry::new(value, as_of.stamp.clone(), self.settings.until(as_of.began, life), weight);
+        entry.set_aging(life.aging);
         Arc::new(entry)
     }
 
     /// An entry that remembers a `None`, and lives for `life` in this process.
     pub(crate) fn entry_of_none(&self, as_of: &AsOf, life: impl Into<Life>) -> Arc<Entry> {
-        let (fresh_until, aging) = self.settings.trusted(as_of.began, life.into());
-        let entry = Entry::new(Absent, as_of.stamp.clone(), fresh_until, 0);
-        entry.set_aging(aging);
+        let life = life.into();
+        let entry = Entry::new(Absent, as_of.stamp.clone(), self.settings.until(as_of.began, life), 0);
+        entry.set_aging(life.aging);
         Arc::new(entry)
     }
 
@@ -399,17 +373,17 @@ impl Inner {
         let (fresh, stale) = (ttl.saturating_sub(opened.aging.stale), opened.aging.stale.min(ttl));
         let is_stale = fresh.is_zero() && !stale.is_zero();
         let left = Life { fresh, aging: Aging { stale, ..opened.aging } };
-        let (fresh_until, aging) = self.settings.trusted(as_of.began, left);
+        let until = self.settings.until(as_of.began, left);
         let entry: Arc<Entry> = match opened.payload {
-            None => Arc::new(Entry::new(Absent, as_of.stamp.clone(), fresh_until, 0)),
+            None => Arc::new(Entry::new(Absent, as_of.stamp.clone(), until, 0)),
             Some(payload) => {
                 let decode = wanted.typed.bytes?.decode;
-                decode(&payload, opened.codec, as_of.stamp.clone(), fresh_until)
+                decode(&payload, opened.codec, as_of.stamp.clone(), until)
                     .inspect_err(|_| self.counters.remote_refusals.increment())
                     .ok()?
             }
         };
-        entry.set_aging(aging);
+        entry.set_aging(left.aging);
         Some(Live { entry, left, is_stale })
     }
 
@@ -486,7 +460,7 @@ impl Inner {
     /// are newer than theirs.
     pub(crate) async fn overtake_puts(&self) -> Result<()> {
         let Some(remote) = self.remote().await? else { return Ok(()) };
-        remote.invalidate(&[], &[self.settings.scope_any()]).await
+        remote.invalidate(&[], &[self.settings.scope_any()], None).await.map(drop)
     }
 
     /// Stores a value in place of what is under `key` iff nothing in the namespace was invalidated since

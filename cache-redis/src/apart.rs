@@ -8,7 +8,8 @@
 //! - **Storing** compares and sets where the value is, so whoever removes or claims the name meanwhile keeps it from being
 //!   stored. Its generations are kept alive beside that; if they end before it does, it is a miss.
 //! - **Invalidating** names: the scopes move, then the names are removed, then the scopes move again. A reader
-//!   elsewhere that learns of the last step finds the names gone. The first step is for what follows.
+//!   elsewhere that learns of the last step finds the names gone. The first step is for what follows. The record is
+//!   appended last: whoever reads it finds everything moved.
 //! - **Storing while a scope is unmoved** (what a mutation made, in place of what is there): a lease is put under the
 //!   name, then the scope is compared and moved, then the value is stored under the lease. An invalidation of the name
 //!   moved the scope before it removed the name: either that was before the comparison, which then fails, or
@@ -21,15 +22,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cache_core::Result;
-use cache_core::store::{Expect, Fetched, Generation, Put, Token};
+use cache_core::store::{Append, Expect, Fetched, Generation, Position, Put, Token};
 use redis::Value;
 
 use crate::cluster::Cluster;
 use crate::error::Failure;
+use crate::log;
 use crate::random;
 use crate::read::{Look, answered, generation};
-use crate::remote::{store, whether};
-use crate::script::{Arg, Call, EXTEND, INVALIDATE, LEASE, MOVE};
+use crate::remote::{invalidation, store, whether};
+use crate::script::{Arg, Call, EXTEND, LEASE, MOVE};
 use crate::supervisor::{Budget, Purpose};
 use crate::time::{GENERATION, kept, millis};
 use crate::together::together;
@@ -120,22 +122,27 @@ impl Cluster {
         self.store(self.budget(Purpose::Write), puts, None).await.map(drop)
     }
 
-    pub(crate) async fn invalidate(self: &Arc<Self>, names: &[String], scopes: &[String]) -> Result<()> {
+    pub(crate) async fn invalidate(
+        self: &Arc<Self>,
+        names: &[String],
+        scopes: &[String],
+        append: Option<Append<'_>>,
+    ) -> Result<Option<Position>> {
         let budget = self.budget(Purpose::Invalidate);
         if !names.is_empty() {
             self.move_scopes(budget, scopes).await?;
             let removals = names.iter().map(|name| Call::command("UNLINK", vec![name.as_str()], Vec::new()));
             self.all(budget, removals.collect()).await?;
         }
-        self.move_scopes(budget, scopes).await
+        self.move_scopes(budget, scopes).await?;
+        let Some(append) = append else { return Ok(None) };
+        let kept = log::Keys::of(append.log);
+        let appended = self.ask(budget, vec![invalidation(&[], &[], Some((&append, &kept)))]).await?;
+        Ok(log::position(appended.into_iter().next().unwrap_or_default())?)
     }
 
     async fn move_scopes(self: &Arc<Self>, budget: Budget, scopes: &[String]) -> Result<()> {
-        let fresh = random::generation();
-        let moved = scopes.iter().map(|scope| {
-            let args = vec![Arg::Number(0), Arg::Number(millis(GENERATION)), Arg::Generation(fresh)];
-            Call::script(&INVALIDATE, vec![scope.as_str()], args)
-        });
+        let moved = scopes.iter().map(|scope| invalidation(&[], std::slice::from_ref(scope), None));
         self.all(budget, moved.collect()).await
     }
 

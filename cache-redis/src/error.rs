@@ -162,6 +162,8 @@ impl Failure {
             "MOVED" | "ASK" | "CROSSSLOT" => {
                 (ErrorKind::Config, "it is a node of a cluster; write \"redis+cluster://\"")
             }
+            // From a script of ours.
+            "OUTLIVED" => return Self::outlived(),
             _ => return Self::new(ErrorKind::Protocol, format!("redis refused with {code}; see its log")),
         };
         let failure = Self::new(kind, format!("redis refused with {code}: {advice}"));

@@ -2,7 +2,7 @@
 //! Knows nothing of values, keys or types; how entries look and when they are current is `cache-core`'s.
 //!
 //! Every operation uses one shared connection (to each node of a cluster) and ends within its deadline, connecting
-//! included, whatever the server does. The connection is made when it is first needed and replaced when it
+//! included, whatever the server does. Only the wait for news has a connection of its own. The connection is made when it is first needed and replaced when it
 //! breaks or falls silent.
 //!
 //! ```text
@@ -17,13 +17,15 @@
 //! remote      the verbs: what is asked, what the answers mean
 //! apart       the verbs where a value and its scopes are on different nodes
 //! read        how a name is read
+//! log         the log of a namespace: its keys, its answers
 //! incarnation which life of the server something was written in
 //! error       what a failure is called
 //! tls         certificates and handshake (feature `tls`)
 //! ```
 //!
-//! An ACL user needs `+eval +evalsha +mget +set +getrange +pttl +pexpire +unlink` on the keys
-//! `~<namespace>:*` and `~{larder:<namespace>}:*`, and `+time` for locks; for the figures of `health` also `+ping +info +dbsize`,
+//! An ACL user needs `+eval +evalsha +mget +set +getrange +pttl +pexpire +unlink +hmget +hset +hdel
+//! +hgetall +hvals +xadd +xread +xrange +time` on the keys
+//! `~<namespace>:*` and `~{larder:<namespace>}:*`; for the figures of `health` also `+ping +info +dbsize`,
 //! `+select` for a database
 //! other than 0, and `+cluster|slots +asking` in a cluster. Without `+info` a server that was restarted from an older copy
 //! of its data is not recognised, and `health` says so.
@@ -43,6 +45,7 @@ mod config;
 mod error;
 mod incarnation;
 mod link;
+mod log;
 mod random;
 mod read;
 mod remote;
@@ -75,6 +78,8 @@ use supervisor::{Budget, Purpose, Supervisor};
 #[derive(Clone)]
 pub struct Redis {
     server: Server,
+    /// A second connection, to wait for news on, where nobody waits behind.
+    bell: Server,
 }
 
 /// What is asked: one server, or one of many for each key.
@@ -158,14 +163,7 @@ impl Redis {
     }
 
     pub(crate) fn new(config: Config) -> Self {
-        let server = match &config.address {
-            Address::Cluster(nodes) => {
-                let nodes = nodes.clone();
-                Server::Cluster(Arc::new(Cluster::new(config, nodes)))
-            }
-            _ => Server::One(Arc::new(Supervisor::new(config))),
-        };
-        Self { server }
+        Self { bell: Server::new(config.clone()), server: Server::new(config) }
     }
 
     pub(crate) async fn check(&self) -> Result<()> {
@@ -178,9 +176,23 @@ impl Redis {
     pub(crate) fn server(&self) -> &Server {
         &self.server
     }
+
+    pub(crate) fn bell(&self) -> &Server {
+        &self.bell
+    }
 }
 
 impl Server {
+    fn new(config: Config) -> Self {
+        match &config.address {
+            Address::Cluster(nodes) => {
+                let nodes = nodes.clone();
+                Self::Cluster(Arc::new(Cluster::new(config, nodes)))
+            }
+            _ => Self::One(Arc::new(Supervisor::new(config))),
+        }
+    }
+
     /// The time that an operation has, from now on.
     pub(crate) fn budget(&self, purpose: Purpose) -> Budget {
         match self {
@@ -212,6 +224,6 @@ impl fmt::Debug for Redis {
             Server::One(supervisor) => (supervisor.server().to_owned(), supervisor.state()),
             Server::Cluster(cluster) => (cluster.name(), cluster.state()),
         };
-        f.debug_struct("Redis").field("server", &name).field("state", &state).finish()
+        f.debug_struct("Redis").field("server", &name).field("state", &state).finish_non_exhaustive()
     }
 }

@@ -14,6 +14,11 @@ pub(crate) fn generation() -> [u8; 8] {
     draw().to_le_bytes()
 }
 
+/// The number of a new epoch, that no process draws twice.
+pub(crate) fn epoch() -> [u8; 16] {
+    (u128::from(draw()) << 64 | u128::from(draw())).to_le_bytes()
+}
+
 /// Some duration up to `most`: full jitter.
 pub(crate) fn up_to(most: Duration) -> Duration {
     let most = u64::try_from(most.as_nanos()).unwrap_or(u64::MAX - 1);

@@ -5,12 +5,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use cache_core::Result;
-use cache_core::store::{Claim, Expect, Fetched, Health, Put, RemoteStore, Token};
+use cache_core::store::{
+    Append, Claim, Expect, Fetched, Health, News, Position, Put, Reader, RemoteStore, Token,
+};
 use redis::Value;
 use tokio::time::Instant;
 
 use crate::error::Failure;
 use crate::incarnation::{Incarnation, figure};
+use crate::log;
 use crate::random;
 use crate::read::{Look, answered};
 use crate::script::{Arg, Call, EXPIRE, INVALIDATE, LEASE, LOCK, STORE, UNLOCK, VALUE};
@@ -76,19 +79,44 @@ impl RemoteStore for Redis {
         Ok(())
     }
 
-    async fn invalidate(&self, names: &[String], scopes: &[String]) -> Result<()> {
-        if names.is_empty() && scopes.is_empty() {
-            return Ok(());
+    async fn invalidate(
+        &self,
+        names: &[String],
+        scopes: &[String],
+        append: Option<Append<'_>>,
+    ) -> Result<Option<Position>> {
+        if names.is_empty() && scopes.is_empty() && append.is_none() {
+            return Ok(None);
         }
         if let Server::Cluster(cluster) = self.server() {
-            return cluster.invalidate(names, scopes).await;
+            return cluster.invalidate(names, scopes, append).await;
         }
-        let keys = names.iter().chain(scopes).map(String::as_str).collect();
-        let count = u64::try_from(names.len()).unwrap_or(u64::MAX);
-        let args =
-            vec![Arg::Number(count), Arg::Number(millis(GENERATION)), Arg::Generation(random::generation())];
-        let budget = self.server().budget(Purpose::Invalidate);
-        whether(self.one(budget, Call::script(&INVALIDATE, keys, args)).await?).map(drop)
+        let kept = append.map(|append| log::Keys::of(append.log));
+        let call = invalidation(names, scopes, append.as_ref().zip(kept.as_ref()));
+        Ok(log::position(self.one(self.server().budget(Purpose::Invalidate), call).await?)?)
+    }
+
+    async fn await_news(&self, log: &str, after: Position, limit: Duration) -> Result<()> {
+        let (keys, bell) = (log::Keys::of(log), self.bell());
+        let after = format!("{}-0", after.sequence);
+        let budget = bell.budget(Purpose::News).after(limit);
+        for reply in bell.ask(budget, vec![Call::waiting(limit, &keys.log, &after)]).await? {
+            answered(reply)?;
+        }
+        Ok(())
+    }
+
+    /// Over the connection that everything else is read and written by: what it proves is proved of that one. A server
+    /// that was replaced refuses it, and loses the connection by that; and so does one that began another life.
+    async fn news(&self, log: &str, after: Option<Position>, reader: Reader) -> Result<News> {
+        let keys = log::Keys::of(log);
+        let call = keys.read(after.as_ref(), &reader);
+        Ok(log::news(self.one(self.server().budget(Purpose::News), call).await?)?)
+    }
+
+    async fn is_heard(&self, log: &str, position: Position) -> Result<bool> {
+        let keys = log::Keys::of(log);
+        whether(self.one(self.server().budget(Purpose::News), keys.heard(&position)).await?)
     }
 
     async fn abandon(&self, name: &str, token: Token) -> Result<()> {
@@ -184,6 +212,23 @@ impl Redis {
 /// The key that counts the holders of the lock `name`.
 fn fence(name: &str) -> String {
     format!("{name}:fence")
+}
+
+/// What removes `names`, moves `scopes`, and appends.
+pub(crate) fn invalidation<'a>(
+    names: &'a [String],
+    scopes: &'a [String],
+    append: Option<(&Append<'a>, &'a log::Keys)>,
+) -> Call<'a> {
+    let mut keys: Vec<&str> = names.iter().chain(scopes).map(String::as_str).collect();
+    let count = |names: &[String]| Arg::Number(u64::try_from(names.len()).unwrap_or(u64::MAX));
+    let generation = Arg::Generation(random::generation());
+    let mut args = vec![count(names), count(scopes), Arg::Number(millis(GENERATION)), generation];
+    if let Some((append, kept)) = append {
+        keys.extend([kept.control.as_str(), &kept.log]);
+        args.extend(log::appended(append));
+    }
+    Call::script(&INVALIDATE, keys, args)
 }
 
 pub(crate) fn store<'a>(put: &Put<'a>, expect: Option<&'a Expect<'_>>) -> Call<'a> {

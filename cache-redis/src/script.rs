@@ -3,11 +3,13 @@
 
 use std::io::Write as _;
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use redis::{Cmd, RedisWrite, ToRedisArgs};
 
 use crate::incarnation::{self, Incarnation};
 use crate::slots::slot;
+use crate::time::millis;
 
 /// Before the token of a lease.
 pub(crate) const LEASE: u8 = b'P';
@@ -17,7 +19,12 @@ pub(crate) const VALUE: u8 = b'V';
 
 pub(crate) static FETCH: Script = Script::new(include_str!("script/fetch.lua"));
 pub(crate) static STORE: Script = Script::new(include_str!("script/store.lua"));
-pub(crate) static INVALIDATE: Script = Script::new(include_str!("script/invalidate.lua"));
+pub(crate) static INVALIDATE: Script =
+    Script::new(concat!(include_str!("script/control.lua"), include_str!("script/invalidate.lua")));
+pub(crate) static NEWS: Script =
+    Script::new(concat!(include_str!("script/control.lua"), include_str!("script/news.lua")));
+pub(crate) static HEARD: Script =
+    Script::new(concat!(include_str!("script/control.lua"), include_str!("script/heard.lua")));
 pub(crate) static EXPIRE: Script = Script::new(include_str!("script/expire.lua"));
 pub(crate) static EXTEND: Script = Script::new(include_str!("script/extend.lua"));
 pub(crate) static MOVE: Script = Script::new(include_str!("script/move.lua"));
@@ -43,6 +50,8 @@ enum Verb {
     /// One that always goes along with its source.
     InFull(&'static Script),
     Command(&'static str),
+    /// The wait for a record of a log, for so many milliseconds.
+    Wait(u64),
 }
 
 /// An argument that is not a key.
@@ -52,6 +61,9 @@ pub(crate) enum Arg<'a> {
     Marked(u8, &'a [u8]),
     /// A generation, after the incarnation of the server.
     Generation([u8; 8]),
+    Epoch([u8; 16]),
+    /// That of the server.
+    Incarnation,
     Number(u64),
 }
 
@@ -82,6 +94,11 @@ impl<'a> Call<'a> {
         Self { verb: Verb::Command(name), keys, args }
     }
 
+    /// Waits for a record of `log` after `after`.
+    pub(crate) fn waiting(limit: Duration, log: &'a str, after: &'a str) -> Self {
+        Self { verb: Verb::Wait(millis(limit)), keys: vec![log], args: vec![Arg::Bytes(after.as_bytes())] }
+    }
+
     /// The same call for a server that cannot be asked twice: a script goes along with its source.
     pub(crate) fn in_full(self) -> Self {
         let verb = if let Verb::Script(script) = self.verb { Verb::InFull(script) } else { self.verb };
@@ -95,7 +112,7 @@ impl<'a> Call<'a> {
 
     /// Whether it reads or writes what begins with an incarnation.
     pub(crate) fn is_of_one_life(&self) -> bool {
-        !matches!(self.verb, Verb::Command(name) if name != "MGET")
+        matches!(self.verb, Verb::Script(_) | Verb::InFull(_) | Verb::Command("MGET"))
     }
 
     /// Whether what it is answered begins with an incarnation. The scripts take it away themselves.
@@ -110,6 +127,11 @@ impl<'a> Call<'a> {
         let args: Vec<_> = args.iter().map(|arg| Sent { arg, incarnation }).collect();
         let args = args.as_slice();
         match &self.verb {
+            Verb::Wait(limit) => {
+                let mut command = redis::cmd("XREAD");
+                command.arg("COUNT").arg(1).arg("BLOCK").arg(limit).arg("STREAMS").arg(keys).arg(args);
+                command
+            }
             Verb::Command(name) => {
                 let mut command = Cmd::with_capacity(1 + keys.len() + args.len(), bytes + name.len());
                 command.arg(name).arg(keys).arg(args);
@@ -134,6 +156,8 @@ impl Arg<'_> {
             Self::Bytes(bytes) => bytes.len(),
             Self::Marked(_, bytes) => bytes.len() + 1 + incarnation::LEN,
             Self::Generation(bytes) => bytes.len() + incarnation::LEN,
+            Self::Epoch(bytes) => bytes.len(),
+            Self::Incarnation => incarnation::LEN,
             Self::Number(_) => 20,
         }
     }
@@ -159,6 +183,8 @@ impl ToRedisArgs for Sent<'_> {
             Arg::Bytes(bytes) => joined(&[bytes]),
             Arg::Marked(mark, bytes) => joined(&[&[*mark], incarnation, bytes]),
             Arg::Generation(bytes) => joined(&[incarnation, bytes]),
+            Arg::Epoch(bytes) => joined(&[bytes]),
+            Arg::Incarnation => joined(&[incarnation]),
             Arg::Number(number) => number.write_redis_args(out),
         }
     }
@@ -193,7 +219,7 @@ mod tests {
 
     #[test]
     fn a_shebang_stands_on_the_first_line() {
-        for script in [&INVALIDATE, &PROBE] {
+        for script in [&INVALIDATE, &NEWS, &HEARD, &PROBE] {
             assert!(script.source.starts_with("#!lua flags=allow-oom\n"));
         }
     }

@@ -30,6 +30,7 @@ pub(crate) enum Purpose {
     /// Storing under a lease: whether it was stored is not known if the connection breaks meanwhile.
     Publish,
     Invalidate,
+    News,
     Health,
 }
 
@@ -437,6 +438,11 @@ impl Budget {
         Self { purpose, limit, until: Instant::now() + limit }
     }
 
+    /// With this much more time, for an operation that waits so long on purpose.
+    pub(crate) fn after(self, wait: Duration) -> Self {
+        Self { limit: self.limit + wait, until: self.until + wait, ..self }
+    }
+
     pub(crate) fn limit(&self) -> Duration {
         self.limit
     }
@@ -454,7 +460,7 @@ impl Budget {
 impl Purpose {
     fn deadline(self, deadlines: Deadlines) -> Duration {
         match self {
-            Self::Read => deadlines.read,
+            Self::Read | Self::News => deadlines.read,
             Self::Write | Self::Publish => deadlines.write,
             Self::Invalidate => deadlines.invalidate,
             Self::Health => deadlines.longest(),
@@ -470,6 +476,7 @@ impl Purpose {
             Self::Read => "a read",
             Self::Write | Self::Publish => "a write",
             Self::Invalidate => "an invalidation",
+            Self::News => "a question for news",
             Self::Health => "a health check",
         }
     }

@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use larder::store::{Claim, Expect, Fetched, Health, Put, RemoteStore, Token};
+use larder::store::{
+    Append, Claim, Expect, Fetched, Health, News, Position, Put, Reader, RemoteStore, Token,
+};
 use larder::{Error, ErrorKind, Result};
 
 use crate::Gate;
@@ -121,12 +123,29 @@ impl RemoteStore for HeldStore {
         self.here()?.put_many(puts).await
     }
 
-    async fn invalidate(&self, names: &[String], scopes: &[String]) -> Result<()> {
+    async fn invalidate(
+        &self,
+        names: &[String],
+        scopes: &[String],
+        append: Option<Append<'_>>,
+    ) -> Result<Option<Position>> {
         self.gate.pass().await;
         if self.fails.load(Ordering::SeqCst) {
             return Err(gone());
         }
-        self.here()?.invalidate(names, scopes).await
+        self.here()?.invalidate(names, scopes, append).await
+    }
+
+    async fn await_news(&self, log: &str, after: Position, limit: Duration) -> Result<()> {
+        self.here()?.await_news(log, after, limit).await
+    }
+
+    async fn news(&self, log: &str, after: Option<Position>, reader: Reader) -> Result<News> {
+        self.here()?.news(log, after, reader).await
+    }
+
+    async fn is_heard(&self, log: &str, position: Position) -> Result<bool> {
+        self.here()?.is_heard(log, position).await
     }
 
     async fn abandon(&self, name: &str, token: Token) -> Result<()> {

@@ -1,5 +1,5 @@
 //! A remote store as somebody else might write one: a map behind a lock.
-//! It keeps the whole contract in a hundred lines, and forgets everything with the process.
+//! It keeps the whole contract in two hundred lines, and forgets everything with the process.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
@@ -7,14 +7,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use larder::Result;
-use larder::store::{Claim, Expect, Fetched, Generation, Health, Put, RemoteStore, Token};
-use tokio::time::Instant;
+use larder::store::{
+    Append, Claim, Expect, Fetched, Generation, Health, News, Position, Put, Reader, RemoteStore, Token,
+};
+use larder::{Error, ErrorKind, Result};
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout};
 
 /// A [`RemoteStore`] in the memory of one process. Clones are one store.
 #[derive(Clone, Debug, Default)]
 pub struct MapStore {
     state: Arc<Mutex<State>>,
+    appended: Arc<Notify>,
 }
 
 #[derive(Debug, Default)]
@@ -23,6 +27,17 @@ struct State {
     generations: HashMap<String, Generation>,
     random: RandomState,
     drawn: u64,
+    /// The logs, if it has any.
+    logs: Option<HashMap<String, Log>>,
+}
+
+/// One epoch of a log.
+#[derive(Debug)]
+struct Log {
+    epoch: [u8; 16],
+    records: Vec<Vec<u8>>,
+    /// How far each reader was, and until when it goes by that.
+    readers: HashMap<Token, (u64, Instant)>,
 }
 
 #[derive(Debug)]
@@ -38,6 +53,13 @@ enum What {
 }
 
 impl MapStore {
+    /// A store with logs.
+    #[must_use]
+    pub fn logged() -> Self {
+        let state = State { logs: Some(HashMap::new()), ..State::default() };
+        Self { state: Arc::new(Mutex::new(state)), ..Self::default() }
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         // Every change is made in one go, so what a panic leaves behind is whole.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -87,8 +109,24 @@ impl State {
         Fetched { generations, leased, ..Fetched::default() }
     }
 
+    /// The log of this name, which begins when it is asked for.
+    fn log(&mut self, name: &str) -> Result<&mut Log> {
+        let mut epoch = [0; 16];
+        epoch[..8].copy_from_slice(&self.draw().0);
+        let logs = self.logs.as_mut();
+        let logs = logs.ok_or_else(|| Error::new(ErrorKind::Unsupported, "a store without logs"))?;
+        let begun = || Log { epoch, records: Vec::new(), readers: HashMap::new() };
+        Ok(logs.entry(name.to_owned()).or_insert_with(begun))
+    }
+
     fn put(&mut self, put: &Put<'_>) {
         self.hold(put.name, What::Value(put.value.to_vec()), put.ttl);
+    }
+}
+
+impl Log {
+    fn end(&self) -> Position {
+        Position { epoch: self.epoch, sequence: self.records.len() as u64 }
     }
 }
 
@@ -140,7 +178,12 @@ impl RemoteStore for MapStore {
         Ok(())
     }
 
-    async fn invalidate(&self, names: &[String], scopes: &[String]) -> Result<()> {
+    async fn invalidate(
+        &self,
+        names: &[String],
+        scopes: &[String],
+        append: Option<Append<'_>>,
+    ) -> Result<Option<Position>> {
         let mut state = self.state();
         for name in names {
             state.held.remove(name);
@@ -148,6 +191,18 @@ impl RemoteStore for MapStore {
         for scope in scopes {
             let moved = state.draw();
             state.generations.insert(scope.clone(), moved);
+        }
+        let (Some(append), true) = (append, state.logs.is_some()) else { return Ok(None) };
+        let log = state.log(append.log)?;
+        log.records.extend_from_slice(append.records);
+        self.appended.notify_waiters();
+        Ok(Some(log.end()))
+    }
+
+    async fn await_news(&self, log: &str, after: Position, limit: Duration) -> Result<()> {
+        let appended = self.appended.notified();
+        if self.state().log(log)?.end() == after {
+            let _ = timeout(limit, appended).await;
         }
         Ok(())
     }
@@ -158,6 +213,26 @@ impl RemoteStore for MapStore {
             state.held.remove(name);
         }
         Ok(())
+    }
+
+    async fn news(&self, log: &str, after: Option<Position>, reader: Reader) -> Result<News> {
+        let mut state = self.state();
+        let log = state.log(log)?;
+        let Some(Position { sequence, .. }) = after.filter(|after| after.epoch == log.epoch) else {
+            return Ok(News { end: log.end(), records: Vec::new() });
+        };
+        log.readers.insert(reader.name, (sequence, Instant::now() + reader.trusts_for));
+        let numbered = (1..).zip(&log.records).filter(|(number, _)| *number > sequence);
+        let records = numbered.map(|(number, record)| (number, record.clone())).take(100).collect();
+        Ok(News { end: log.end(), records })
+    }
+
+    async fn is_heard(&self, log: &str, position: Position) -> Result<bool> {
+        let mut state = self.state();
+        let log = state.log(log)?;
+        log.readers.retain(|_, (_, until)| *until > Instant::now());
+        Ok(log.epoch != position.epoch
+            || log.readers.values().all(|(number, _)| *number >= position.sequence))
     }
 
     async fn expire(&self, name: &str, ttl: Duration) -> Result<bool> {

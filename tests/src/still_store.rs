@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use larder::Result;
-use larder::store::{Claim, Expect, Fetched, Generation, Health, Put, RemoteStore, Token};
+use larder::store::{Append, Claim, Expect, Fetched, Generation, Health, Position, Put, RemoteStore, Token};
 
 /// A [`RemoteStore`] of one entry.
 #[derive(Clone, Debug, Default)]
@@ -60,8 +60,13 @@ impl RemoteStore for StillStore {
         Ok(())
     }
 
-    async fn invalidate(&self, _: &[String], _: &[String]) -> Result<()> {
-        Ok(())
+    async fn invalidate(
+        &self,
+        _: &[String],
+        _: &[String],
+        _: Option<Append<'_>>,
+    ) -> Result<Option<Position>> {
+        Ok(None)
     }
 
     async fn abandon(&self, _: &str, _: Token) -> Result<()> {

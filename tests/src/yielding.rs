@@ -8,7 +8,9 @@ use std::task::Poll;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use larder::store::{Claim, Expect, Fetched, Health, Put, RemoteStore, Token};
+use larder::store::{
+    Append, Claim, Expect, Fetched, Health, News, Position, Put, Reader, RemoteStore, Token,
+};
 use larder::{Error, ErrorKind, Result};
 use tokio::task::yield_now;
 
@@ -88,8 +90,25 @@ impl<S: RemoteStore> RemoteStore for Yielding<S> {
         self.around(self.store.put_many(puts)).await
     }
 
-    async fn invalidate(&self, names: &[String], scopes: &[String]) -> Result<()> {
-        self.around(self.store.invalidate(names, scopes)).await
+    async fn invalidate(
+        &self,
+        names: &[String],
+        scopes: &[String],
+        append: Option<Append<'_>>,
+    ) -> Result<Option<Position>> {
+        self.around(self.store.invalidate(names, scopes, append)).await
+    }
+
+    async fn await_news(&self, log: &str, after: Position, limit: Duration) -> Result<()> {
+        self.around(self.store.await_news(log, after, limit)).await
+    }
+
+    async fn news(&self, log: &str, after: Option<Position>, reader: Reader) -> Result<News> {
+        self.around(self.store.news(log, after, reader)).await
+    }
+
+    async fn is_heard(&self, log: &str, position: Position) -> Result<bool> {
+        self.around(self.store.is_heard(log, position)).await
     }
 
     async fn abandon(&self, name: &str, token: Token) -> Result<()> {

@@ -55,7 +55,7 @@ async fn case_24_a_load_from_before_the_copy_is_not_stored_under_its_lease() {
     let names = ["name".to_owned()];
     store.fetch(&names[0], &[], Some(claim)).await.unwrap();
     server.tell::<()>(&["SAVE"]);
-    store.invalidate(&names, &[]).await.unwrap();
+    store.invalidate(&names, &[], None).await.unwrap();
     restart_from_the_copy(&mut server);
 
     // The first connection is gone, and this finds out.
@@ -72,7 +72,7 @@ async fn case_24_a_scope_that_moved_after_the_copy_has_moved() {
     let scopes = [format!("scope:{}", Tag::from("users"))];
     let copied = store.fetch("name", &scopes, None).await.unwrap().generations;
     server.tell::<()>(&["SAVE"]);
-    store.invalidate(&[], &scopes).await.unwrap();
+    store.invalidate(&[], &scopes, None).await.unwrap();
     server.restart();
 
     let put = Put { name: "name", scopes: &[], value: b"old", ttl: TTL };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use larder::store::{Claim, Expect, Fetched, Health, Put, RemoteStore, Token};
+use larder::store::{Append, Claim, Expect, Fetched, Health, Position, Put, RemoteStore, Token};
 use larder::{Cache, Result, cache_put};
 use tests::Gate;
 use tests::map_store::MapStore;
@@ -39,11 +39,16 @@ impl RemoteStore for Held {
         self.store.put_many(puts).await
     }
 
-    async fn invalidate(&self, names: &[String], scopes: &[String]) -> Result<()> {
+    async fn invalidate(
+        &self,
+        names: &[String],
+        scopes: &[String],
+        append: Option<Append<'_>>,
+    ) -> Result<Option<Position>> {
         if !names.is_empty() {
             self.remove.pass().await;
         }
-        self.store.invalidate(names, scopes).await
+        self.store.invalidate(names, scopes, append).await
     }
 
     async fn abandon(&self, name: &str, token: Token) -> Result<()> {

@@ -39,7 +39,9 @@ async fn what_the_suite_leaves_behind_expires() {
     let names: Vec<String> = server.tell(&["KEYS", "*"]);
     assert!(!names.is_empty());
     for name in names {
-        assert_ne!(server.tell::<i64>(&["PTTL", &name]), -1, "{name} would stay for ever");
+        // What would be evicted first if it had an end: a log is bounded, and there is one for a namespace.
+        let is_log = [":ctl", ":log", ":readers"].iter().any(|part| name.ends_with(part));
+        assert_ne!(server.tell::<i64>(&["PTTL", &name]) != -1, is_log, "{name} would stay for ever");
     }
 }
 
@@ -58,6 +60,6 @@ async fn many_values_go_and_come_in_one_call() {
     for (name, found) in names.iter().zip(&found) {
         assert_eq!(found.value.as_deref(), Some(name.as_bytes()));
     }
-    store.invalidate(&names, &scopes).await.unwrap();
+    store.invalidate(&names, &scopes, None).await.unwrap();
     assert!(store.fetch_many(&asked).await.unwrap().iter().all(|found| found.value.is_none()));
 }

@@ -30,7 +30,7 @@ async fn every_verb_is_one_round_trip() {
     assert_eq!(spent(), 1 + 1 + 2);
     store.publish(put("shop:user:1"), Expect::Lease(token)).await.unwrap();
     store.expire("shop:user:1", ttl).await.unwrap();
-    store.invalidate(&names, &scopes).await.unwrap();
+    store.invalidate(&names, &scopes, None).await.unwrap();
     assert_eq!(spent(), 3 * 2);
 
     let bytes = proxy.bytes_sent();
@@ -54,13 +54,13 @@ async fn every_verb_is_one_round_trip() {
     assert_eq!(spent(), 1, "reading a hundred values");
     assert!(store.expire("shop:user:1", ttl).await.unwrap());
     assert_eq!(spent(), 1, "setting a time to live");
-    store.invalidate(&names, &scopes).await.unwrap();
+    store.invalidate(&names, &scopes, None).await.unwrap();
     assert_eq!(spent(), 1, "invalidating a hundred names and four scopes");
     store.health().await.unwrap();
     assert_eq!(spent(), 1, "health");
 
     // Nothing to do is not worth a round trip.
-    store.invalidate(&[], &[]).await.unwrap();
+    store.invalidate(&[], &[], None).await.unwrap();
     store.put_many(&[]).await.unwrap();
     store.fetch_many(&[]).await.unwrap();
     assert_eq!(spent(), 0);
@@ -83,9 +83,9 @@ async fn invalidating_a_scope_costs_the_same_however_much_it_covers() {
         for name in &names {
             store.put_many(&[Put { name, scopes: &scopes, value: b"value", ttl }]).await.unwrap();
         }
-        store.invalidate(&[], &scopes).await.unwrap();
+        store.invalidate(&[], &scopes, None).await.unwrap();
         let before = calls();
-        store.invalidate(&[], &scopes).await.unwrap();
+        store.invalidate(&[], &scopes, None).await.unwrap();
         costs.push(calls() - before);
     }
     assert_eq!(costs[0], costs[1], "commands to invalidate a scope of one entry and of a thousand");

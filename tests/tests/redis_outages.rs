@@ -58,7 +58,7 @@ async fn failures(store: &Redis) -> Vec<(&'static str, Duration, (Duration, Erro
         ("publish", WRITE, failure(store.publish(put, Expect::Lease(Token([0; 16])))).await),
         ("put_many", WRITE, failure(store.put_many(&[put])).await),
         ("expire", WRITE, failure(store.expire("name", TTL)).await),
-        ("invalidate", INVALIDATE, failure(store.invalidate(&names, &scopes)).await),
+        ("invalidate", INVALIDATE, failure(store.invalidate(&names, &scopes, None)).await),
         ("health", INVALIDATE, failure(store.health()).await),
     ]
 }
@@ -249,7 +249,7 @@ async fn a_connection_that_ended_unnoticed_costs_nobody_an_error() {
         proxy.cut();
         assert_eq!(value(&store, "name").await.unwrap().as_deref(), Some(&b"value"[..]));
         proxy.cut();
-        store.invalidate(&["other".to_owned()], &["scope".to_owned()]).await.unwrap();
+        store.invalidate(&["other".to_owned()], &["scope".to_owned()], None).await.unwrap();
         assert_eq!(proxy.connections(), 1 + 2 * round);
     }
     // As a server does that has a `timeout`.

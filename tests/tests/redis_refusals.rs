@@ -95,7 +95,7 @@ async fn a_user_needs_few_permissions() {
     put(&store, "shop:1", b"value").await.unwrap();
     assert!(store.expire("shop:1", TTL).await.unwrap());
     assert_eq!(claimed(&store, "shop:1").await.unwrap().as_deref(), Some(&b"value"[..]));
-    store.invalidate(&["shop:1".to_owned()], &scopes).await.unwrap();
+    store.invalidate(&["shop:1".to_owned()], &scopes, None).await.unwrap();
 
     let error = value(&store, "other:1").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Denied);
@@ -153,7 +153,7 @@ async fn a_full_server_serves_hits_refuses_values_and_takes_invalidations() {
     assert_eq!(claimed(&store, "kept").await.unwrap().as_deref(), Some(&b"value"[..]));
     assert_eq!(claimed(&store, "name").await.unwrap_err().kind(), ErrorKind::Full);
 
-    store.invalidate(&names, &scopes).await.unwrap();
+    store.invalidate(&names, &scopes, None).await.unwrap();
     let after = store.fetch("kept", &scopes, None).await.unwrap();
     assert_eq!(after.value, None);
     assert_ne!(after.generations, before);
@@ -169,9 +169,9 @@ async fn a_full_server_can_be_connected_to() {
     server.tell::<()>(&["CONFIG", "SET", "maxmemory", "1", "maxmemory-policy", "noeviction"]);
     let store = patient(server.url());
     let (names, scopes) = (["name".to_owned()], ["scope".to_owned()]);
-    store.invalidate(&[], &scopes).await.unwrap();
-    store.invalidate(&names, &scopes).await.unwrap();
-    store.invalidate(&names, &[]).await.unwrap();
+    store.invalidate(&[], &scopes, None).await.unwrap();
+    store.invalidate(&names, &scopes, None).await.unwrap();
+    store.invalidate(&names, &[], None).await.unwrap();
     assert_eq!(store.fetch("name", &scopes, None).await.unwrap().generations.len(), 1);
 }
 

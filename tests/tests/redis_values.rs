@@ -90,7 +90,7 @@ async fn another_type_under_a_name_counts_as_nothing_and_is_replaced() {
     fill("name");
     assert!(store.publish(put, Expect::Nothing { reject: None }).await.unwrap());
     fill("name");
-    store.invalidate(&["name".to_owned()], &[]).await.unwrap();
+    store.invalidate(&["name".to_owned()], &[], None).await.unwrap();
     assert_eq!(server.tell::<u64>(&["EXISTS", "name"]), 0);
 }
 
@@ -123,7 +123,7 @@ async fn what_is_no_generation_is_replaced_by_one() {
     let expect = Expect::Unmoved("list", Generation([0; 8]));
     let put = Put { name: "name", scopes: &[], value: b"value", ttl: TTL };
     assert!(!store.publish(put, expect).await.unwrap(), "what is no generation has moved");
-    store.invalidate(&[], &scopes).await.unwrap();
+    store.invalidate(&[], &scopes, None).await.unwrap();
     let moved = store.fetch("name", &scopes, None).await.unwrap().generations;
     assert!(minted.iter().zip(&moved).all(|(minted, moved)| minted != moved));
 }
@@ -175,7 +175,7 @@ async fn a_generation_is_kept_for_a_day_and_twice_as_long_as_what_it_covers() {
     server.tell::<()>(&["PERSIST", "scope"]);
     store_for(Duration::from_secs(60)).await;
     assert_eq!(server.tell::<i64>(&["PTTL", "scope"]), -1);
-    store.invalidate(&[], &scopes).await.unwrap();
+    store.invalidate(&[], &scopes, None).await.unwrap();
     assert!(about(DAY).contains(&left()));
 }
 
@@ -203,10 +203,10 @@ async fn scripts_that_the_server_forgot_are_sent_again_unnoticed() {
         forget();
         assert!(store.expire("name:1", TTL).await.unwrap());
         forget();
-        store.invalidate(&names, &scopes).await.unwrap();
+        store.invalidate(&names, &scopes, None).await.unwrap();
         forget();
         store.health().await.unwrap();
-        store.invalidate(&["claimed".to_owned(), "name:1".to_owned()], &[]).await.unwrap();
+        store.invalidate(&["claimed".to_owned(), "name:1".to_owned()], &[], None).await.unwrap();
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use cache_core::store::conformance;
-use larder::store::{Claim, Expect, Fetched, Generation, Health, Put, RemoteStore, Token};
+use larder::store::{Append, Claim, Expect, Fetched, Generation, Health, Position, Put, RemoteStore, Token};
 use larder::{Error, ErrorKind, Result};
 use tests::map_store::MapStore;
 use tokio::task::yield_now;
@@ -17,11 +17,12 @@ use tokio::time::Instant;
 #[tokio::test(start_paused = true)]
 async fn a_third_party_store_passes() {
     conformance::remote(Arc::new(MapStore::default())).await;
+    conformance::remote(Arc::new(MapStore::logged())).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_third_party_store_passes_on_many_threads() {
-    conformance::remote(Arc::new(MapStore::default())).await;
+    conformance::remote(Arc::new(MapStore::logged())).await;
 }
 
 /// A promise to break.
@@ -222,7 +223,7 @@ impl Broken {
             (Fault::RejectLeavesNoLease, Some(reject))
                 if value.as_ref().is_some_and(|v| v.starts_with(reject)) =>
             {
-                self.store.invalidate(&[name.to_owned()], &[]).await.ok()?;
+                self.store.invalidate(&[name.to_owned()], &[], None).await.ok()?;
                 return None;
             }
             (Fault::FirstClaimWins, _) => {
@@ -345,7 +346,7 @@ impl RemoteStore for Broken {
                 })
             };
             let old: Vec<String> = scopes.iter().filter(old).cloned().collect();
-            self.store.invalidate(&[], &old).await?;
+            self.store.invalidate(&[], &old, None).await?;
         }
         let claim = match claim {
             Some(claim) => self.claim(name, claim).await,
@@ -387,7 +388,7 @@ impl RemoteStore for Broken {
                 return self.store.publish(put, Expect::Value(b"")).await;
             }
             (Expect::Unmoved(scope, _), Fault::UnmovedIsIgnored) => {
-                self.store.invalidate(&[], &[scope.to_owned()]).await?;
+                self.store.invalidate(&[], &[scope.to_owned()], None).await?;
                 return self.store.put_many(&[put]).await.map(|()| true);
             }
             (Expect::Same(_), Fault::SameIsIgnored) => {
@@ -427,7 +428,7 @@ impl RemoteStore for Broken {
             notes.published.push((name.clone(), token));
         }
         if self.is(Fault::StoringMoves) {
-            self.store.invalidate(&[], put.scopes).await?;
+            self.store.invalidate(&[], put.scopes, None).await?;
         }
         Ok(published)
     }
@@ -445,7 +446,12 @@ impl RemoteStore for Broken {
         Ok(())
     }
 
-    async fn invalidate(&self, names: &[String], scopes: &[String]) -> Result<()> {
+    async fn invalidate(
+        &self,
+        names: &[String],
+        scopes: &[String],
+        append: Option<Append<'_>>,
+    ) -> Result<Option<Position>> {
         let mut names: Vec<String> = names.iter().map(|name| self.name(name)).collect();
         let mut scopes = scopes.to_vec();
         {
@@ -467,11 +473,11 @@ impl RemoteStore for Broken {
             }
         }
         if self.is(Fault::InvalidatesNamesBeforeScopes) {
-            self.store.invalidate(&names, &[]).await?;
+            self.store.invalidate(&names, &[], None).await?;
             yield_now().await;
             names.clear();
         }
-        self.store.invalidate(&names, &scopes).await
+        self.store.invalidate(&names, &scopes, append).await
     }
 
     async fn abandon(&self, name: &str, token: Token) -> Result<()> {
@@ -479,7 +485,7 @@ impl RemoteStore for Broken {
         match self.fault {
             Fault::AbandonsNothing => Ok(()),
             Fault::AbandonsAnyLease if self.value(name).await.is_none() => {
-                self.store.invalidate(&[name.to_owned()], &[]).await
+                self.store.invalidate(&[name.to_owned()], &[], None).await.map(drop)
             }
             _ => self.store.abandon(name, token).await,
         }

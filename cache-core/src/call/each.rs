@@ -206,6 +206,9 @@ where
         progress.open = (0..self.parts.len()).filter(|&at| progress.found[at].is_none()).collect();
         inner.counters.local_hits.add((self.parts.len() - progress.open.len()) as u64);
         let mut keyless = self.places.iter().any(Option::is_none);
+        if !progress.open.is_empty() {
+            inner.listen().await;
+        }
         loop {
             self.board(inner, &mut progress);
             let claims = self.fetch(inner, &mut progress).await;
@@ -256,7 +259,7 @@ where
                 progress.alone.push(at);
                 continue;
             }
-            let joinable = cache.settings.joinable();
+            let joinable = cache.joinable();
             match cache.flights.board(&part.key, &part.tags, &cache.scopes, joinable, purpose) {
                 Boarding::Wait(seat) => {
                     cache.counters.joins.increment();

@@ -398,14 +398,12 @@ impl Target {
     fn board_refresh(&self, tags: &[Tag]) -> Option<Boarding> {
         let (cache, key) = (self.cache.inner(), &self.key);
         let may = !context::is_loading(cache.id(), key) && !cache.background.rests(key);
-        may.then(|| {
-            cache.flights.board(key, tags, &cache.scopes, cache.settings.joinable(), Purpose::Refresh)
-        })
+        may.then(|| cache.flights.board(key, tags, &cache.scopes, cache.joinable(), Purpose::Refresh))
     }
 
     /// Whether what the flight of `seat` makes is an answer for a caller that comes now.
     fn may_wait(&self, seat: &Seat) -> bool {
-        clock::now().since(seat.began()) < self.cache.inner().settings.joinable().load
+        clock::now().since(seat.began()) < self.cache.inner().joinable().load
     }
 
     /// Counts the answer that `due` is.

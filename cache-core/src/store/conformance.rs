@@ -11,7 +11,7 @@ pub use local::local;
 pub use remote::remote;
 
 use crate::clock::Moment;
-use crate::entry::Entry;
+use crate::entry::{Entry, Until};
 use crate::key::Key;
 use crate::scope::Scopes;
 
@@ -29,7 +29,8 @@ use crate::scope::Scopes;
 #[must_use]
 pub fn entry<V: Any + Send + Sync>(key: impl Into<Key>, value: V, weight: usize) -> Arc<Entry> {
     let stamp = Scopes::new().stamp(&key.into(), &[]);
-    Arc::new(Entry::new(value, Arc::new(stamp), Moment::from_nanos(u64::MAX), weight))
+    let never = Moment::from_nanos(u64::MAX);
+    Arc::new(Entry::new(value, Arc::new(stamp), Until { fresh: never, trusted: never }, weight))
 }
 
 /// The value that `entry` holds, if it is a `V`.

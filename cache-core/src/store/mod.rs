@@ -9,4 +9,6 @@ mod local;
 mod remote;
 
 pub use local::{LocalStore, Removal, Usage};
-pub use remote::{Claim, Expect, Fetched, Generation, Health, Put, RemoteStore, Token};
+pub use remote::{
+    Append, Claim, Expect, Fetched, Generation, Health, News, Position, Put, Reader, RemoteStore, Token,
+};

@@ -28,8 +28,12 @@ use crate::error::{Error, ErrorKind, Result};
 ///   whoever deletes the name while a load runs, or claims it again, keeps the older load from being stored.
 ///   What it expects of a scope it compares and moves in one step, before it stores: whatever invalidates the name
 ///   or a scope of the value after that keeps it from being stored, or from being current.
-/// - `invalidate` removes the names and replaces the generations: after it is acknowledged, no fetch that is called
-///   sees the older state of either.
+/// - `invalidate` removes the names, replaces the generations, and then appends to the log: after it is acknowledged, no
+///   fetch that is called sees the older state of either, and neither does one that is called by whoever has read the
+///   record. It is never refused for want of room.
+/// - The records of a log are numbered, from 1 on and without a gap, and a number stands for one record for ever, of
+///   that *epoch* of the log. Whatever happens to a log that this does not allow for – it is lost, or the server is
+///   back with an older copy of it – begins another epoch, with a random number and no record.
 /// - Values are returned byte for byte as they were stored, at most until their time to live has passed.
 /// - An operation ends within its deadline, whatever the network and the server do, with an [`Error`] whose
 ///   kind tells what happened. No error holds a password, a key or a value.
@@ -52,8 +56,40 @@ pub trait RemoteStore: fmt::Debug + Send + Sync + 'static {
     /// Stores each of `puts`, in one round trip to each server.
     async fn put_many(&self, puts: &[Put<'_>]) -> Result<()>;
 
-    /// Removes `names` and gives `scopes` new generations.
-    async fn invalidate(&self, names: &[String], scopes: &[String]) -> Result<()>;
+    /// Removes `names`, gives `scopes` new generations, and appends the records to their log: the position of the last
+    /// record.
+    ///
+    /// A store without logs says nothing where the position would be.
+    async fn invalidate(
+        &self,
+        names: &[String],
+        scopes: &[String],
+        append: Option<Append<'_>>,
+    ) -> Result<Option<Position>>;
+
+    /// Waits until `log` may have a record after `after`, for `limit` at most. Other operations do not wait for this.
+    ///
+    /// A store without logs says [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported), here and below.
+    async fn await_news(&self, log: &str, after: Position, limit: Duration) -> Result<()> {
+        let _ = (log, after, limit);
+        Err(without_logs())
+    }
+
+    /// Reads `log` after `after`, and where it ends, at one instant; notes that `reader` has done what the records
+    /// up to `after` say.
+    ///
+    /// Fails where `invalidate` would: a server that takes no writes cannot say what was invalidated.
+    async fn news(&self, log: &str, after: Option<Position>, reader: Reader) -> Result<News> {
+        let _ = (log, after, reader);
+        Err(without_logs())
+    }
+
+    /// Whether every reader of `log` who still goes by what it has read was noted to have done what the records up to
+    /// `position` say.
+    async fn is_heard(&self, log: &str, position: Position) -> Result<bool> {
+        let _ = (log, position);
+        Err(without_logs())
+    }
 
     /// Takes the lease of `token` away from `name`, if it is there: its load will not be published.
     async fn abandon(&self, name: &str, token: Token) -> Result<()>;
@@ -84,6 +120,10 @@ pub trait RemoteStore: fmt::Debug + Send + Sync + 'static {
 
     /// Asks the server whether it is well.
     async fn health(&self) -> Result<Health>;
+}
+
+fn without_logs() -> Error {
+    Error::new(ErrorKind::Unsupported, "this remote store has no logs")
 }
 
 fn without_locks() -> Error {
@@ -164,6 +204,45 @@ pub struct Put<'a> {
     /// How long the value is kept, in whole milliseconds, at least one. In place of [the same](Expect::Same) value,
     /// how long it may be kept at most, for the sake of its scopes.
     pub ttl: Duration,
+}
+
+/// Records for the end of a log.
+#[derive(Clone, Copy, Debug)]
+pub struct Append<'a> {
+    /// The name of the log. A store may use other names that begin with it.
+    pub log: &'a str,
+    /// The records, each of some kilobytes at most. A log keeps a hundred thousand of them, or some more or less.
+    pub records: &'a [Vec<u8>],
+    /// How many replicas must have what the verb does before it is acknowledged.
+    pub replicas: u32,
+}
+
+/// What a [`RemoteStore::news`] found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct News {
+    /// Where the log ended at that instant.
+    pub end: Position,
+    /// The records after the position that was asked for, each with its number, in their order; not all of them
+    /// if there are many. None if the position is of another epoch.
+    pub records: Vec<(u64, Vec<u8>)>,
+}
+
+/// Somebody who reads a log, to know when others need not wait for it any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reader {
+    /// Tells it from others.
+    pub name: Token,
+    /// How long it goes by what it has read when it can read no more.
+    pub trusts_for: Duration,
+}
+
+/// A place in a log: after this record of this epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Position {
+    /// The random number of the epoch.
+    pub epoch: [u8; 16],
+    /// The number of the record; 0 before the first.
+    pub sequence: u64,
 }
 
 /// How a remote store is.

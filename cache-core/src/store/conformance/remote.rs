@@ -4,6 +4,7 @@
 mod conditions;
 mod generations;
 mod leases;
+mod logs;
 mod many;
 mod values;
 
@@ -66,6 +67,11 @@ pub async fn remote(store: Arc<dyn RemoteStore>) {
     conditions::the_same_value_is_replaced_and_keeps_its_time(&subject).await;
     conditions::a_value_is_stored_while_a_scope_is_unmoved(&subject).await;
     conditions::an_invalidation_under_way_is_not_overwritten(&subject).await;
+
+    logs::records_come_in_their_order_without_a_gap(&subject).await;
+    logs::a_record_is_there_with_what_it_tells_of(&subject).await;
+    logs::waiting_ends_with_a_record_or_its_limit(&subject).await;
+    logs::a_record_is_heard_when_every_reader_has_asked_for_more(&subject).await;
 
     many::each_element_of_many_is_answered_in_its_place(&subject).await;
     many::nothing_from_before_an_invalidation_is_current(&subject).await;
@@ -148,7 +154,7 @@ impl Subject {
     }
 
     async fn invalidate(&self, names: &[String], scopes: &[String]) {
-        self.done("invalidate", self.store.invalidate(names, scopes)).await;
+        self.done("invalidate", self.store.invalidate(names, scopes, None)).await;
     }
 
     async fn abandon(&self, name: &str, token: Token) {

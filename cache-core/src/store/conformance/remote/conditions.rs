@@ -116,7 +116,7 @@ pub(super) async fn an_invalidation_under_way_is_not_overwritten(subject: &Subje
     let name = &names[0];
     subject.put(name, b"first", LONG).await;
     let position = subject.generations(&scopes).await[0];
-    let mut invalidation = pin!(subject.done("invalidate", subject.store.invalidate(&names, &scopes)));
+    let mut invalidation = pin!(subject.done("invalidate", subject.store.invalidate(&names, &scopes, None)));
     let mut is_over = false;
     while !is_over && subject.value(name).await.is_some() {
         is_over = poll_fn(|context| Poll::Ready(invalidation.as_mut().poll(context).is_ready())).await;

@@ -88,9 +88,9 @@ pub(super) async fn nothing_from_before_an_invalidation_is_current(subject: &Sub
             while !race.over.load(Ordering::Acquire) {
                 let before = race.begun.load(Ordering::Acquire);
                 let invalidated = match random() % 6 {
-                    0 => store.invalidate(&[], &scope).await,
-                    1 => store.invalidate(&names, &scope).await,
-                    _ => store.invalidate(&names, &[]).await,
+                    0 => store.invalidate(&[], &scope, None).await,
+                    1 => store.invalidate(&names, &scope, None).await,
+                    _ => store.invalidate(&names, &[], None).await,
                 };
                 if invalidated.is_ok() {
                     race.ended.fetch_max(before, Ordering::AcqRel);
@@ -190,7 +190,7 @@ pub(super) async fn a_dropped_operation_leaves_the_store_usable(subject: &Subjec
         begin(store.fetch_many(&asked));
         begin(store.publish(put, Expect::Lease(mine)));
         begin(store.put_many(&[put]));
-        begin(store.invalidate(&names, &scopes));
+        begin(store.invalidate(&names, &scopes, None));
         begin(store.expire(&name, LONG));
         begin(store.health());
         tokio::task::yield_now().await;

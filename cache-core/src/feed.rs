@@ -1,0 +1,296 @@
+//! How this process learns of what others invalidate, and how long it trusts what it holds without hearing anything.
+//! What a store keeps for that, and how, is the store's contract; whether a value is current is the rule's.
+//!
+//! # The argument
+//!
+//! Every invalidation appends to the log of its namespace, in the same step that kills the shared copies. A *question*
+//! answers, as of one instant of the store, where the log ends and what it holds after the place up to which this
+//! process has read. When all of that is applied, each scope that another process moved before the question was sent
+//! has moved here, too. So what is current here then is as new as the question, and may be served until Δ after it
+//! was **sent**: [`Feed::trusted_until`]. An answer that was a long time on its way proves nothing of that time.
+//!
+//! A value is served iff it is fresh, current, and `now − max(last question, its load's beginning) ≤ Δ`. The second of
+//! the two is the floor: with the store gone, a value still lives Δ after its load began, since whatever was
+//! invalidated before that, its load has seen.
+//!
+//! If the log has a gap after our place, or is another epoch, nothing is known of what happened in between. Then
+//! everything here moves, and the end of the log as of the question is our place: what is loaded from now on is newer.
+//! That is how it begins, too, so the first use of the remote store waits for it: nothing is held then.
+//!
+//! Records of this very process are passed over. It has moved the scopes already, and moves them again before the
+//! invalidation is acknowledged, or owed; to whom it is not acknowledged nothing is promised.
+//!
+//! The question goes the way of all operations, not one of its own, so that what it proves it proves of the server
+//! that values are read from: one that was demoted or cut off from its replicas refuses the question as it would
+//! refuse an invalidation. Only the wait for the next record goes another way. If that one is broken there is a
+//! question every third of Δ all the same.
+
+use std::sync::Weak;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::task::JoinSet;
+
+use crate::cache::Inner;
+use crate::clock::{self, Moment};
+use crate::entry::Entry;
+use crate::error::{Error, ErrorKind, Result};
+use crate::flight::Joinable;
+use crate::guard::Guard;
+use crate::health::Hearing;
+use crate::record;
+use crate::sabotage::{Fault, is_planted};
+use crate::scope::Scope;
+use crate::store::{News, Position, Reader, RemoteStore as _};
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// The longest wait for a record between two questions.
+const LONGEST_WAIT: Duration = Duration::from_millis(250);
+
+/// What this process knows of the log.
+#[derive(Debug, Default)]
+pub(crate) struct Feed {
+    /// Δ after the last question whose answer left nothing unknown, in nanoseconds.
+    trusted_until: AtomicU64,
+    /// Up to where it has been read. One question at a time, so that records are applied in their order.
+    place: tokio::sync::Mutex<Option<Position>>,
+    beginning: tokio::sync::Mutex<()>,
+    /// Whether a task follows the log, or need not.
+    listens: AtomicBool,
+    /// Dropping it ends the task.
+    task: Mutex<JoinSet<()>>,
+}
+
+/// What an answer amounted to.
+#[derive(Clone, Copy, Debug)]
+struct Heard {
+    place: Position,
+    /// Whether there were records: then the store has yet to learn that they are applied, and may have more.
+    records: bool,
+}
+
+/// What a hit has to know of the time, as of before it asked the rule.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Trust {
+    /// There are no other processes.
+    Alone,
+    /// There are, and until then all is known that they have invalidated.
+    Until(Moment),
+}
+
+impl Trust {
+    /// The time by which a hit tells whether its entry is an answer.
+    ///
+    /// Beside a remote store it is what other processes were promised, so it is exact.
+    #[inline]
+    pub(crate) fn now(self) -> Moment {
+        match self {
+            Self::Alone => clock::coarse(),
+            Self::Until(_) => clock::now(),
+        }
+    }
+
+    /// Whether a current entry may be served at `now`.
+    #[inline]
+    pub(crate) fn covers(self, entry: &Entry, now: Moment) -> bool {
+        match self {
+            Self::Alone => true,
+            Self::Until(heard) => now < heard || now < entry.trusted_until(),
+        }
+    }
+}
+
+impl Inner {
+    #[inline]
+    pub(crate) fn trust(&self) -> Trust {
+        if self.settings.remote.is_some() { Trust::Until(self.feed.trusted_until()) } else { Trust::Alone }
+    }
+
+    /// How old the load of another may be for its value to be an answer.
+    ///
+    /// It is an answer on the same terms as an entry. Ask for this before the rule.
+    pub(crate) fn joinable(&self) -> Joinable {
+        let limit = self.settings.load_limit;
+        let unheard = self.settings.remote.is_some() && clock::now() >= self.feed.trusted_until();
+        Joinable {
+            load: if unheard { limit.min(self.settings.max_staleness) } else { limit },
+            refresh: limit,
+        }
+    }
+
+    /// Sees to it that this process hears of what others invalidate. The first time that takes a question.
+    ///
+    /// Call it before a value is asked for that is to be kept: whatever is held at the first answer is given up.
+    #[inline]
+    pub(crate) async fn listen(&self) {
+        if self.hears() && !self.feed.listens.load(Ordering::Acquire) {
+            self.begin_to_listen().await;
+        }
+    }
+
+    /// Whether there is anything that others could make wrong.
+    fn hears(&self) -> bool {
+        self.settings.local.is_some() && self.settings.remote.is_some()
+    }
+
+    #[cold]
+    async fn begin_to_listen(&self) {
+        let (Some(remote), Ok(runtime)) = (&self.settings.remote, Handle::try_current()) else { return };
+        let _one_at_a_time = self.feed.beginning.lock().await;
+        if self.feed.listens.load(Ordering::Acquire) {
+            return;
+        }
+        let first = self.ask_for_news().await;
+        self.feed.listens.store(true, Ordering::Release);
+        match first {
+            Err(error) if error.kind() == ErrorKind::Unsupported => {}
+            _ => {
+                let follower = Follower { cache: Weak::clone(&self.this) };
+                let mut task = self.feed.task.lock();
+                // The one before has ended with its runtime.
+                *task = JoinSet::new();
+                task.spawn_on(follower.run(remote.clone(), self.settings.log(), self.wait()), &runtime);
+            }
+        }
+    }
+
+    /// How long to wait for a record between two questions.
+    fn wait(&self) -> Duration {
+        (self.settings.max_staleness / 3).clamp(Duration::from_millis(1), LONGEST_WAIT)
+    }
+
+    /// Asks for news, and does what they say.
+    async fn ask_for_news(&self) -> Result<Heard> {
+        let Some(remote) = &self.settings.remote else {
+            return Err(Error::new(ErrorKind::Unsupported, "there is no remote store"));
+        };
+        let reader = Reader { name: self.sender, trusts_for: self.settings.max_staleness };
+        let mut place = self.feed.place.lock().await;
+        let asked = clock::now();
+        let news = remote.news(&self.settings.log(), *place, reader).await?;
+        let asked = if is_planted(Fault::TrustFromReceipt) { clock::now() } else { asked };
+        let heard = self.apply(&mut place, news);
+        if heard.1 {
+            let until = asked + self.settings.max_staleness;
+            self.feed.trusted_until.fetch_max(until.nanos(), Ordering::AcqRel);
+        }
+        Ok(heard.0)
+    }
+
+    /// Does what the news say; whether nothing is unknown then.
+    fn apply(&self, place: &mut Option<Position>, News { end, records }: News) -> (Heard, bool) {
+        let followed = place.filter(|place| place.epoch == end.epoch);
+        let mut read = followed.map_or(end.sequence, |place| place.sequence);
+        let expected = (read + 1..).zip(&records).all(|(expected, (number, _))| expected == *number);
+        let gap = !expected || (records.is_empty() && read != end.sequence);
+        let found = !records.is_empty();
+        if followed.is_none() || (gap && !is_planted(Fault::GapIgnored)) {
+            self.counters.distrusts.add(u64::from(place.is_some()));
+            self.move_locally(&[Scope::Everything]);
+            read = end.sequence;
+        } else {
+            for (number, record) in records {
+                let (sender, scopes) = record::read(&record);
+                if sender != Some(self.sender) {
+                    self.move_locally(&scopes);
+                }
+                read = number;
+            }
+            if gap {
+                read = end.sequence;
+            }
+        }
+        let position = Position { epoch: end.epoch, sequence: read };
+        *place = Some(position);
+        (Heard { place: position, records: found }, read >= end.sequence)
+    }
+
+    /// Waits until everything up to `position` is applied here.
+    pub(crate) async fn hear_of(&self, position: Position) -> Result<()> {
+        if self.settings.remote.is_none() {
+            return Ok(());
+        }
+        if !self.hears() {
+            // Values are read from the store itself. Loads under way may be older, and are not to be joined.
+            self.scopes.advance(&Scope::Everything);
+            return Ok(());
+        }
+        self.listen().await;
+        let known = *self.feed.place.lock().await;
+        if known.is_some_and(|known| known.epoch == position.epoch && known.sequence >= position.sequence) {
+            return Ok(());
+        }
+        loop {
+            let heard = match self.ask_for_news().await {
+                Err(error) if error.kind() == ErrorKind::Unsupported => {
+                    self.move_locally(&[Scope::Everything]);
+                    return Ok(());
+                }
+                heard => heard?,
+            };
+            // The epoch of the ticket has ended. Everything has moved here since, when the next one was found.
+            if heard.place.epoch != position.epoch || heard.place.sequence >= position.sequence {
+                return Ok(());
+            }
+            if !heard.records {
+                // The store knows nothing of it, so it knows less than it did.
+                self.move_locally(&[Scope::Everything]);
+                return Ok(());
+            }
+        }
+    }
+
+    /// How this process is doing at it.
+    pub(crate) fn hearing(&self) -> Hearing {
+        let (now, until) = (clock::now(), self.feed.trusted_until());
+        if !self.hears() {
+            Hearing::RemoteOnly
+        } else if now < until {
+            Hearing::Feed { lag: self.settings.max_staleness.saturating_sub(until.since(now)) }
+        } else {
+            Hearing::FloorOnly
+        }
+    }
+}
+
+impl Feed {
+    #[inline]
+    fn trusted_until(&self) -> Moment {
+        Moment::from_nanos(self.trusted_until.load(Ordering::Acquire))
+    }
+}
+
+/// The task that follows the log, for as long as there is the cache and the runtime that it was started in.
+struct Follower {
+    cache: Weak<Inner>,
+}
+
+impl Follower {
+    async fn run(self, remote: Guard, log: String, wait: Duration) {
+        loop {
+            let Some(cache) = self.cache.upgrade() else { return };
+            let heard = cache.ask_for_news().await;
+            drop(cache);
+            let rung = match heard {
+                Ok(heard) if heard.records => continue,
+                Ok(heard) => remote.await_news(&log, heard.place, wait).await,
+                Err(error) => {
+                    tracing::debug!(target: "larder", %error, "there is no hearing what others invalidate");
+                    Err(error)
+                }
+            };
+            if rung.is_err() {
+                tokio::time::sleep(wait).await;
+            }
+        }
+    }
+}
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        if let Some(cache) = self.cache.upgrade() {
+            cache.feed.listens.store(false, Ordering::Release);
+        }
+    }
+}

@@ -1,0 +1,18 @@
+#!lua flags=allow-oom
+-- Begins every script that uses a log. The control state of a log is its epoch, the incarnation of the server
+-- that it belongs to, and the number of its last record. One that is missing, damaged or of another life of the
+-- server begins anew: under a new epoch, with an empty log. Then whoever follows it trusts nothing from before.
+-- Never refused for want of room: what the server keeps would be wrong.
+local function begin_anew(control, log, incarnation, epoch)
+  redis.call('UNLINK', control, log)
+  redis.call('HSET', control, 'e', epoch, 'i', incarnation, 's', '0')
+  return epoch, 0
+end
+
+local function state_of(control, log, incarnation, epoch)
+  local held = redis.pcall('HMGET', control, 'e', 'i', 's')
+  local number = not held.err and held[3] and tonumber(held[3])
+  if number and held[1] and #held[1] == 16 and held[2] == incarnation then return held[1], number end
+  return begin_anew(control, log, incarnation, epoch)
+end
+

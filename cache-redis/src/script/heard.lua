@@ -1,0 +1,12 @@
+-- KEYS: the control state of a log, the log, and its readers. ARGV: the incarnation, a new epoch, an epoch, a number.
+-- Answers whether all who go by what they have read have read so far. In another epoch nobody goes by this one.
+local epoch = state_of(KEYS[1], KEYS[2], ARGV[1], ARGV[2])
+if epoch ~= ARGV[3] then return 1 end
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local readers = redis.pcall('HVALS', KEYS[3])
+for i = 1, #readers do
+  local read, last = string.match(readers[i], ' (%d+) (%d+)$')
+  if read and tonumber(last) >= now and tonumber(read) < tonumber(ARGV[4]) then return 0 end
+end
+return 1

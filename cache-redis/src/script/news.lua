@@ -1,0 +1,35 @@
+-- KEYS: the control state of a log, the log, and its readers.
+-- ARGV: the incarnation, a new epoch, who reads, for how long that one goes by what it has read (ms); and perhaps the
+--       epoch and the number of the record after which to read, and how many records to read.
+-- Answers the epoch and the number of the last record, and the records.
+
+-- A connection can outlive the life of the server in which it was made.
+local info = redis.pcall('INFO', 'replication')
+local told = type(info) == 'string' and string.match(info, 'master_replid:(%x%x%x%x%x%x%x%x%x%x%x%x%x%x%x%x)')
+local known = string.gsub(ARGV[1], '.', function(byte) return string.format('%02x', string.byte(byte)) end)
+if told and told ~= known and known ~= '0000000000000000' then
+  return redis.error_reply('OUTLIVED the server has begun another life')
+end
+
+local epoch, number = state_of(KEYS[1], KEYS[2], ARGV[1], ARGV[2])
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+if ARGV[5] ~= epoch then
+  -- Somebody who is new to the epoch: a good time to forget who is gone.
+  local readers = redis.pcall('HGETALL', KEYS[3])
+  if readers.err then redis.call('UNLINK', KEYS[3]) end
+  for i = 2, #readers, 2 do
+    local last = tonumber(string.match(readers[i], ' (%d+)$'))
+    if not last or last < now then redis.call('HDEL', KEYS[3], readers[i - 1]) end
+  end
+  return {epoch, number}
+end
+local last = string.format(' %.0f', now + ARGV[4])
+redis.pcall('HSET', KEYS[3], ARGV[3], ARGV[5] .. ' ' .. ARGV[6] .. last)
+local records = {}
+if number > tonumber(ARGV[6]) then
+  records = redis.pcall('XRANGE', KEYS[2], '(' .. ARGV[6] .. '-0', '+', 'COUNT', ARGV[7])
+  -- No log: whoever reads finds that there is something between.
+  if records.err then records = {} end
+end
+return {epoch, number, records}
