@@ -1,5 +1,6 @@
 //! What the integration tests share: gates in place of sleeps, and servers of their own.
 
+pub mod apart;
 pub mod cluster;
 pub mod fuzzed;
 mod gate;
