@@ -1,6 +1,8 @@
 //! What keys, scopes, locks and leases are called in the remote store: under the namespace, apart from each other, and
 //! all but the values in one slot of a cluster.
 
+use std::borrow::Cow;
+
 use crate::builder::Settings;
 use crate::key::Key;
 use crate::scope::levels;
@@ -12,7 +14,7 @@ const MAX_SCOPE_LEN: usize = 200;
 impl Settings {
     /// The name of `key` in the remote store.
     pub(crate) fn name_of(&self, key: &Key) -> String {
-        format!("{}:{key}", self.namespace)
+        [&self.namespace, ":", key.as_str()].concat()
     }
 
     /// The names of everything that covers `key` in the remote store.
@@ -33,15 +35,15 @@ impl Settings {
     }
 
     pub(crate) fn scope_everything(&self) -> String {
-        format!("{{larder:{}}}:g:*", self.namespace)
+        ["{larder:", &self.namespace, "}:g:*"].concat()
     }
 
     pub(crate) fn scope_prefix(&self, prefix: &str) -> String {
-        format!("{{larder:{}}}:g:p:{}", self.namespace, shortened(prefix))
+        ["{larder:", &self.namespace, "}:g:p:", &shortened(prefix)].concat()
     }
 
     pub(crate) fn scope_tag(&self, tag: &Tag) -> String {
-        format!("{{larder:{}}}:g:t:{}", self.namespace, shortened(tag.as_str()))
+        ["{larder:", &self.namespace, "}:g:t:", &shortened(tag.as_str())].concat()
     }
 
     /// The name of the lease of a refresh of `key`.
@@ -55,10 +57,10 @@ impl Settings {
 }
 
 /// A long text by its digest, which no short text equals: it holds a `%~`.
-fn shortened(text: &str) -> String {
+fn shortened(text: &str) -> Cow<'_, str> {
     if text.len() <= MAX_SCOPE_LEN {
-        text.to_owned()
+        text.into()
     } else {
-        format!("%~{}", crate::key::digest(text.as_bytes()))
+        format!("%~{}", crate::key::digest(text.as_bytes())).into()
     }
 }

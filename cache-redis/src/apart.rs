@@ -25,6 +25,7 @@ use cache_core::Result;
 use cache_core::store::{Append, Expect, Fetched, Generation, Position, Put, Token};
 use redis::Value;
 
+use crate::batch::{Asked, Place};
 use crate::cluster::Cluster;
 use crate::error::Failure;
 use crate::log;
@@ -43,19 +44,27 @@ impl Cluster {
         let names: Vec<Look<'_>> = looks.iter().map(|look| Look { scopes: &[], ..*look }).collect();
         let scopes: Vec<&String> =
             looks.iter().flat_map(|look| look.scopes).collect::<BTreeSet<_>>().into_iter().collect();
-        let calls = names.iter().flat_map(Look::calls);
+        let asked: Vec<(Asked, Place)> = names
+            .iter()
+            .map(|look| {
+                let mut asked = Asked::default();
+                let place = asked.add(look);
+                (asked, place)
+            })
+            .collect();
+        let calls = asked.iter().flat_map(|(asked, _)| asked.calls());
         let calls =
             calls.chain(scopes.iter().map(|scope| Call::command("MGET", vec![scope.as_str()], Vec::new())));
         let mut replies = self.ask(budget, calls.collect()).await?.into_iter();
 
         let mut found: Vec<Option<Fetched>> = Vec::with_capacity(names.len());
-        for name in &names {
-            found.push(name.seen(&mut replies)?);
+        for (name, (asked, place)) in names.iter().zip(&asked) {
+            found.push(asked.next_answers(&mut replies)?.seen(name, place)?.found());
         }
         let mut generations = Vec::with_capacity(scopes.len());
         for reply in replies {
             generations.push(match answered(reply)? {
-                Value::Array(mut held) if held.len() == 1 => generation(held.remove(0))?,
+                Value::Array(mut held) if held.len() == 1 => generation(&held.remove(0))?,
                 _ => return Err(Failure::unexpected().into()),
             });
         }

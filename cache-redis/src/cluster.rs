@@ -163,7 +163,8 @@ impl Cluster {
         let slots = self.slots(budget).await?;
         let primaries: Vec<_> = slots.primaries().into_iter().map(|node| self.node(node)).collect();
         let answers = together(primaries.iter().map(|node| node.ask(budget, calls))).await;
-        answers.into_iter().collect::<Result<_>>().inspect_err(|_| self.renew())
+        let answers: Result<_, Failure> = answers.into_iter().collect();
+        Ok(answers.inspect_err(|_| self.renew())?)
     }
 
     fn primary_of(self: &Arc<Self>, call: &Call<'_>, slots: &Slots) -> Result<Node> {
@@ -236,7 +237,7 @@ impl Cluster {
                     Some(slots) => return Ok(self.adopt(slots)),
                     None => failure = failure.or_else(|| Some(Failure::no_cluster(&replies).into())),
                 },
-                Ok(Err(error)) => failure = failure.or(Some(error)),
+                Ok(Err(error)) => failure = failure.or(Some(error.into())),
                 Err(_elapsed) => {}
             }
         }

@@ -130,6 +130,11 @@ impl Failure {
         Self::new(ErrorKind::Unavailable, "redis does not answer").replacing()
     }
 
+    /// The runtime ended that a read had been sent from.
+    pub(crate) fn abandoned() -> Self {
+        Self::new(ErrorKind::Unavailable, "the runtime that asked redis has ended")
+    }
+
     /// The answer has a form that no verb of ours gets.
     pub(crate) fn unexpected() -> Self {
         Self::new(ErrorKind::Protocol, "redis answered with something the cache does not understand")

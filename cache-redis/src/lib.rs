@@ -19,6 +19,7 @@
 //! read        how a name is read
 //! log         the log of a namespace: its keys, its answers
 //! incarnation which life of the server something was written in
+//! batch       reads that leave together
 //! error       what a failure is called
 //! tls         certificates and handshake (feature `tls`)
 //! ```
@@ -40,6 +41,7 @@
 //! ```
 
 mod apart;
+mod batch;
 mod cluster;
 mod config;
 mod error;
@@ -204,7 +206,7 @@ impl Server {
     /// Sends `calls`, in one round trip to each server that they concern.
     pub(crate) async fn ask(&self, budget: Budget, calls: Vec<Call<'_>>) -> Result<Vec<Value>> {
         match self {
-            Self::One(supervisor) => supervisor.ask(budget, &calls).await,
+            Self::One(supervisor) => Ok(supervisor.ask(budget, &calls).await?),
             Self::Cluster(cluster) => cluster.ask(budget, calls).await,
         }
     }

@@ -1,8 +1,10 @@
 //! Reading a name: a look with plain commands, which is all that a hit needs, and a script for the rest.
 //!
-//! A look is `PTTL` of the name, `MGET` of the name and its scopes, and with a claim `SET … NX` of the lease,
-//! in one round trip. MGET is the instant at which value and generations are read. PTTL stands before it, so
-//! that a value that is replaced in between is given too little time, not too much. Where more has to be
+//! A look is `PTTL` of the name and `MGET` of the name and its scopes, in one round trip with those of others
+//! (`batch`). MGET is the instant at which value and generations are read. PTTL stands before it, so
+//! that a value that is replaced in between is given too little time, not too much. With a claim, `SET … NX` of the lease
+//! follows: in the same round trip for one of those who ask together, and for others once they know that there is
+//! nothing. Where more has to be
 //! written (a generation that is missing, a lease in place of another's or of a value that was rejected) the
 //! script does all of it in one step; on the server it costs several times what a look does.
 //!
@@ -10,10 +12,10 @@
 
 use std::time::Duration;
 
-use cache_core::store::{Claim, Fetched, Generation};
+use cache_core::store::{Claim, Fetched, Generation, Token};
 use redis::Value;
 
-use crate::error::{Failure, Verdict};
+use crate::error::Failure;
 use crate::random;
 use crate::script::{Arg, Call, FETCH, LEASE, VALUE};
 use crate::time::{FOREVER, GENERATION, millis};
@@ -29,19 +31,39 @@ pub(crate) struct Look<'a> {
 /// The bytes of a lease, its mark included.
 const LEASE_LEN: usize = 17;
 
-impl<'a> Look<'a> {
-    /// The plain commands.
-    pub(crate) fn calls(&self) -> impl Iterator<Item = Call<'a>> {
-        let lease = self.claim.map(|claim| {
-            let lifetime = Arg::Number(millis(claim.lease));
-            let args =
-                vec![Arg::Marked(LEASE, &claim.token.0), Arg::Bytes(b"PX"), lifetime, Arg::Bytes(b"NX")];
-            Call::command("SET", vec![self.name], args)
-        });
-        let ttl = Call::command("PTTL", vec![self.name], Vec::new());
-        [ttl, Call::command("MGET", self.keys(), Vec::new())].into_iter().chain(lease)
-    }
+/// What the server answered to a look, but for the generations.
+pub(crate) struct Answer {
+    pub(crate) ttl: Value,
+    pub(crate) value: Value,
+    /// What became of the lease, if one was sent along.
+    pub(crate) lease: Option<Value>,
+}
 
+/// What a look has found.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Seen {
+    Found(Fetched),
+    /// Nothing, and no lease was sent along.
+    Unclaimed(Fetched),
+    /// It takes the script.
+    Unclear,
+}
+
+impl Seen {
+    /// What was found, unless there is more to do.
+    pub(crate) fn found(self) -> Option<Fetched> {
+        if let Self::Found(found) = self { Some(found) } else { None }
+    }
+}
+
+/// Puts a lease where there is nothing.
+pub(crate) fn lease<'a>(name: &'a str, token: &'a Token, time: Duration) -> Call<'a> {
+    let args =
+        vec![Arg::Marked(LEASE, &token.0), Arg::Bytes(b"PX"), Arg::Number(millis(time)), Arg::Bytes(b"NX")];
+    Call::command("SET", vec![name], args)
+}
+
+impl<'a> Look<'a> {
     /// The script that reads, and writes whatever there is to be written.
     pub(crate) fn script(&self) -> Call<'a> {
         let mut args = vec![Arg::Number(millis(GENERATION)), Arg::Generation(random::generation())];
@@ -53,55 +75,43 @@ impl<'a> Look<'a> {
             ]);
             args.extend(claim.reject.map(|reject| Arg::Marked(VALUE, reject)));
         }
-        Call::script(&FETCH, self.keys(), args)
+        let keys = std::iter::once(self.name).chain(self.scopes.iter().map(String::as_str));
+        Call::script(&FETCH, keys.collect(), args)
     }
 
-    /// What the answers to [`calls`](Self::calls) say; nothing if it takes the script.
-    pub(crate) fn seen(&self, replies: &mut impl Iterator<Item = Value>) -> Result<Option<Fetched>, Failure> {
-        let mut next = || replies.next().ok_or_else(Failure::unexpected);
-        let (ttl, held) = (answered(next()?)?, answered(next()?)?);
-        let leased = if self.claim.is_some() { Some(next()?) } else { None };
-        if let Some(Value::ServerError(error)) = &leased {
-            let failure = Failure::refused(error);
-            // A server that became a replica is not read from, not even what it still has.
-            if failure.connection == Verdict::Replace {
-                return Err(failure);
-            }
-        }
-        let (Value::Int(ttl), Value::Array(held)) = (ttl, held) else { return Err(Failure::unexpected()) };
-        if held.len() != 1 + self.scopes.len() {
-            return Err(Failure::unexpected());
-        }
-        let mut held = held.into_iter();
-        let value = held.next().unwrap_or_default();
-        let Some(generations) = held.map(generation).collect::<Result<Option<Vec<_>>, _>>()? else {
-            return Ok(None);
-        };
-        let value = match value {
-            Value::BulkString(bytes) => Some(bytes),
-            Value::Nil => None,
-            _ => return Err(Failure::unexpected()),
-        };
-        let absent = Fetched::default();
-        let yields = self.claim.is_some_and(|claim| claim.yields);
-        match (value, leased) {
-            (Some(bytes), None) if is_lease(&bytes) => Ok(Some(Fetched { generations, ..absent })),
-            (Some(bytes), Some(_)) if is_lease(&bytes) && yields => {
-                Ok(Some(Fetched { generations, leased: true, ..absent }))
-            }
-            (Some(bytes), Some(_)) if is_lease(&bytes) => Ok(None),
-            (Some(bytes), _) => {
+    /// What the answer says, with the generations of the scopes.
+    pub(crate) fn seen<'r>(
+        &self,
+        answer: Answer,
+        generations: impl Iterator<Item = &'r Value>,
+    ) -> Result<Seen, Failure> {
+        let Answer { ttl, value, lease } = answer;
+        let generations = generations.map(generation).collect::<Result<Option<Vec<_>>, _>>()?;
+        let Some(generations) = generations else { return Ok(Seen::Unclear) };
+        let Value::Int(ttl) = answered(ttl)? else { return Err(Failure::unexpected()) };
+        let absent = |generations| Fetched { generations, ..Fetched::default() };
+        match answered(value)? {
+            Value::BulkString(bytes) if is_lease(&bytes) => match self.claim {
+                None => Ok(Seen::Found(absent(generations))),
+                Some(claim) if claim.yields => {
+                    Ok(Seen::Found(Fetched { leased: true, ..absent(generations) }))
+                }
+                Some(_) => Ok(Seen::Unclear),
+            },
+            Value::BulkString(bytes) => {
                 let bytes = unmarked(bytes);
                 let rejected = self.claim.and_then(|claim| claim.reject);
                 if rejected.is_some_and(|reject| bytes.starts_with(reject)) {
-                    return Ok(None);
+                    return Ok(Seen::Unclear);
                 }
-                Ok(Some(Fetched { value: Some(bytes), ttl: left(ttl), generations, leased: false }))
+                Ok(Seen::Found(Fetched { value: Some(bytes), ttl: left(ttl), generations, leased: false }))
             }
-            (None, None | Some(Value::Okay)) => Ok(Some(Fetched { generations, ..absent })),
-            (None, Some(Value::ServerError(error))) => Err(Failure::refused(&error)),
-            // Somebody came between, or what is there is none of ours.
-            (None, Some(_)) => Ok(None),
+            Value::Nil => match lease {
+                Some(reply) => claimed(reply, absent(generations)),
+                None if self.claim.is_some() => Ok(Seen::Unclaimed(absent(generations))),
+                None => Ok(Seen::Found(absent(generations))),
+            },
+            _ => Err(Failure::unexpected()),
         }
     }
 
@@ -117,7 +127,7 @@ impl<'a> Look<'a> {
             Value::BulkString(bytes) => Some(unmarked(bytes)),
             _ => return Err(Failure::unexpected()),
         };
-        let generations = parts.map(generation).collect::<Result<Option<Vec<_>>, _>>()?;
+        let generations = parts.map(|part| generation(&part)).collect::<Result<Option<Vec<_>>, _>>()?;
         let generations = generations.ok_or_else(Failure::unexpected)?;
         if generations.len() != self.scopes.len() {
             return Err(Failure::unexpected());
@@ -126,9 +136,14 @@ impl<'a> Look<'a> {
         let (ttl, leased) = if value.is_some() { (left(ttl), false) } else { (Duration::ZERO, ttl == 1) };
         Ok(Fetched { value, ttl, generations, leased })
     }
+}
 
-    fn keys(&self) -> Vec<&'a str> {
-        std::iter::once(self.name).chain(self.scopes.iter().map(String::as_str)).collect()
+/// What the answer to a [`lease`] says about a name under which there was nothing.
+pub(crate) fn claimed(reply: Value, absent: Fetched) -> Result<Seen, Failure> {
+    match answered(reply)? {
+        Value::Okay => Ok(Seen::Found(absent)),
+        // Somebody came between, or what is there is none of ours.
+        _ => Ok(Seen::Unclear),
     }
 }
 
@@ -138,9 +153,9 @@ pub(crate) fn answered(reply: Value) -> Result<Value, Failure> {
 }
 
 /// A generation, or nothing if what stands there is none.
-pub(crate) fn generation(reply: Value) -> Result<Option<Generation>, Failure> {
+pub(crate) fn generation(reply: &Value) -> Result<Option<Generation>, Failure> {
     match reply {
-        Value::BulkString(bytes) => Ok(bytes.try_into().ok().map(Generation)),
+        Value::BulkString(bytes) => Ok(bytes.as_slice().try_into().ok().map(Generation)),
         Value::Nil => Ok(None),
         _ => Err(Failure::unexpected()),
     }
@@ -173,8 +188,6 @@ fn left(ttl: i64) -> Duration {
 
 #[cfg(test)]
 mod tests {
-    use cache_core::store::Token;
-
     use super::*;
 
     const CLAIM: Claim<'static> =
@@ -184,9 +197,14 @@ mod tests {
         Value::BulkString(text.as_bytes().to_vec())
     }
 
-    fn seen(claim: Option<&Claim<'_>>, replies: Vec<Value>) -> Result<Option<Fetched>, ()> {
+    fn seen(
+        claim: Option<&Claim<'_>>,
+        [ttl, value, generation]: [Value; 3],
+        lease: Option<Value>,
+    ) -> Option<Seen> {
         let scopes = ["scope".to_owned()];
-        Look { name: "name", scopes: &scopes, claim }.seen(&mut replies.into_iter()).map_err(drop)
+        let look = Look { name: "name", scopes: &scopes, claim };
+        look.seen(Answer { ttl, value, lease }, std::iter::once(&generation)).ok()
     }
 
     fn found(value: Option<&str>, millis: u64) -> Fetched {
@@ -199,23 +217,32 @@ mod tests {
     fn a_look_is_enough_unless_there_is_more_to_write() {
         let generation = || bytes("12345678");
         let lease = || Value::BulkString([&b"P"[..], &[9; 16]].concat());
-        let with = |value, generation| Value::Array(vec![value, generation]);
-        let plain = |value| seen(None, vec![Value::Int(5), with(value, generation())]);
-        assert_eq!(plain(bytes("Vvalue")), Ok(Some(found(Some("value"), 5))));
-        assert_eq!(plain(bytes("foreign")), Ok(Some(found(Some("foreign"), 5))));
-        assert_eq!(plain(bytes("")), Ok(Some(found(Some(""), 5))));
-        assert_eq!(plain(Value::Nil), Ok(Some(found(None, 0))));
-        assert_eq!(plain(lease()), Ok(Some(found(None, 0))));
-        assert_eq!(seen(None, vec![Value::Int(5), with(bytes("Vvalue"), Value::Nil)]), Ok(None));
-        assert_eq!(seen(None, vec![Value::Int(5), with(bytes("Vvalue"), bytes("short"))]), Ok(None));
+        let hit = |value| Some(Seen::Found(found(Some(value), 5)));
+        let nothing = || Some(Seen::Found(found(None, 0)));
 
-        let claiming = |value, set| seen(Some(&CLAIM), vec![Value::Int(5), with(value, generation()), set]);
-        assert_eq!(claiming(bytes("Vvalue"), Value::Nil), Ok(Some(found(Some("value"), 5))));
-        assert_eq!(claiming(Value::Nil, Value::Okay), Ok(Some(found(None, 0))));
-        assert_eq!(claiming(Value::Nil, Value::Nil), Ok(None), "somebody came between");
-        assert_eq!(claiming(lease(), Value::Nil), Ok(None), "the newest claim wins");
-        assert_eq!(claiming(bytes("Volder"), Value::Nil), Ok(None), "it is rejected");
-        assert_eq!(claiming(bytes("old"), Value::Nil), Ok(None), "it is rejected");
+        let plain = |value| seen(None, [Value::Int(5), value, generation()], None);
+        assert_eq!(plain(bytes("Vvalue")), hit("value"));
+        assert_eq!(plain(bytes("foreign")), hit("foreign"));
+        assert_eq!(plain(bytes("")), hit(""));
+        assert_eq!(plain(Value::Nil), nothing());
+        assert_eq!(plain(lease()), nothing());
+        assert_eq!(seen(None, [Value::Int(5), bytes("Vvalue"), Value::Nil], None), Some(Seen::Unclear));
+        assert_eq!(seen(None, [Value::Int(5), bytes("Vvalue"), bytes("short")], None), Some(Seen::Unclear));
+
+        let claiming = |value, lease| seen(Some(&CLAIM), [Value::Int(5), value, generation()], lease);
+        for reply in [None, Some(Value::Nil)] {
+            assert_eq!(claiming(bytes("Vvalue"), reply.clone()), hit("value"));
+            assert_eq!(claiming(lease(), reply.clone()), Some(Seen::Unclear), "the newest claim wins");
+            assert_eq!(claiming(bytes("Volder"), reply.clone()), Some(Seen::Unclear), "it is rejected");
+            assert_eq!(claiming(bytes("old"), reply), Some(Seen::Unclear), "it is rejected");
+        }
+        let yielding = Claim { yields: true, ..CLAIM };
+        let yielded = Fetched { leased: true, ..found(None, 0) };
+        let answer = seen(Some(&yielding), [Value::Int(5), lease(), generation()], None);
+        assert_eq!(answer, Some(Seen::Found(yielded)));
+        assert_eq!(claiming(Value::Nil, None), Some(Seen::Unclaimed(found(None, 0))));
+        assert_eq!(claiming(Value::Nil, Some(Value::Okay)), nothing());
+        assert_eq!(claiming(Value::Nil, Some(Value::Nil)), Some(Seen::Unclear), "somebody came between");
     }
 
     #[test]
@@ -229,19 +256,14 @@ mod tests {
     #[test]
     fn an_answer_of_another_form_is_an_error_and_no_panic() {
         let looks = [
-            vec![],
-            vec![Value::Int(1)],
-            vec![Value::Nil, Value::Nil],
-            vec![Value::Int(1), Value::Int(1)],
-            vec![Value::Int(1), Value::Array(vec![])],
-            vec![Value::Int(1), Value::Array(vec![Value::Nil])],
-            vec![Value::Int(1), Value::Array(vec![Value::Int(1), bytes("12345678")])],
-            vec![Value::Int(1), Value::Array(vec![Value::Nil, Value::Int(1)])],
-            vec![bytes("1"), Value::Array(vec![Value::Nil, bytes("12345678")])],
+            [Value::Nil, Value::Nil, bytes("12345678")],
+            [bytes("1"), Value::Nil, bytes("12345678")],
+            [Value::Int(1), Value::Int(1), bytes("12345678")],
+            [Value::Int(1), Value::Nil, Value::Int(1)],
         ];
         for replies in looks {
-            assert_eq!(seen(None, replies.clone()), Err(()), "{replies:?}");
-            assert_eq!(seen(Some(&CLAIM), replies.clone()), Err(()), "{replies:?}");
+            assert_eq!(seen(None, replies.clone(), None), None, "{replies:?}");
+            assert_eq!(seen(Some(&CLAIM), replies.clone(), None), None, "{replies:?}");
         }
         let scripts = [
             (Value::Nil, 0),

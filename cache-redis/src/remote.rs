@@ -11,11 +11,12 @@ use cache_core::store::{
 use redis::Value;
 use tokio::time::Instant;
 
+use crate::batch::{Asked, Place};
 use crate::error::Failure;
 use crate::incarnation::{Incarnation, figure};
 use crate::log;
 use crate::random;
-use crate::read::{Look, answered};
+use crate::read::{Look, Seen, answered, claimed, lease};
 use crate::script::{Arg, Call, EXPIRE, INVALIDATE, LEASE, LOCK, STORE, UNLOCK, VALUE};
 use crate::supervisor::{Budget, Purpose};
 use crate::time::{GENERATION, kept, millis};
@@ -25,30 +26,42 @@ use crate::{Redis, Server};
 impl RemoteStore for Redis {
     async fn fetch(&self, name: &str, scopes: &[String], claim: Option<Claim<'_>>) -> Result<Fetched> {
         let look = Look { name, scopes, claim: claim.as_ref() };
-        if let Server::Cluster(cluster) = self.server() {
-            let found = cluster.look(&[look]).await?.pop();
-            return found.ok_or_else(|| Failure::unexpected().into());
+        let supervisor = match self.server() {
+            Server::One(supervisor) => supervisor,
+            Server::Cluster(cluster) => {
+                let found = cluster.look(&[look]).await?.pop();
+                return found.ok_or_else(|| Failure::unexpected().into());
+            }
+        };
+        let budget = supervisor.budget(Purpose::Read);
+        let mut seen = supervisor.read(budget, &look).await?;
+        if let (Seen::Unclaimed(absent), Some(claim)) = (&mut seen, &claim) {
+            let reply = self.one(budget, lease(name, &claim.token, claim.lease)).await?;
+            seen = claimed(reply, std::mem::take(absent))?;
         }
-        let budget = self.server().budget(Purpose::Read);
-        let mut replies = self.many(budget, look.calls().collect()).await?.into_iter();
-        if let Some(found) = look.seen(&mut replies)? {
-            return Ok(found);
+        match seen {
+            Seen::Found(fetched) => Ok(fetched),
+            Seen::Unclaimed(_) | Seen::Unclear => Ok(look.read(self.one(budget, look.script()).await?)?),
         }
-        Ok(look.read(self.one(budget, look.script()).await?)?)
     }
 
     async fn fetch_many(&self, names: &[(String, Vec<String>)]) -> Result<Vec<Fetched>> {
+        if names.is_empty() {
+            return Ok(Vec::new());
+        }
         let looks: Vec<Look<'_>> =
             names.iter().map(|(name, scopes)| Look { name, scopes, claim: None }).collect();
-        if let Server::Cluster(cluster) = self.server() {
-            return cluster.look(&looks).await;
-        }
-        let budget = self.server().budget(Purpose::Read);
-        let calls: Vec<Call<'_>> = looks.iter().flat_map(Look::calls).collect();
-        let mut replies = self.many(budget, calls).await?.into_iter();
+        let supervisor = match self.server() {
+            Server::One(supervisor) => supervisor,
+            Server::Cluster(cluster) => return cluster.look(&looks).await,
+        };
+        let budget = supervisor.budget(Purpose::Read);
+        let mut asked = Asked::default();
+        let places: Vec<Place> = looks.iter().map(|look| asked.add(look)).collect();
+        let mut answers = supervisor.read_all(budget, &asked).await?;
         let mut found: Vec<Option<Fetched>> = Vec::with_capacity(looks.len());
-        for look in &looks {
-            found.push(look.seen(&mut replies)?);
+        for (look, place) in looks.iter().zip(&places) {
+            found.push(answers.seen(look, place)?.found());
         }
 
         let open = || looks.iter().zip(0..).filter(|(_, place)| found[*place].is_none());

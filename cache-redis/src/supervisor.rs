@@ -15,6 +15,7 @@ use redis::{AsyncConnectionConfig, Client, Cmd, ConnectionAddr, RedisResult, Ser
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use crate::batch::Reads;
 use crate::config::{Address, Config, Deadlines, Secret};
 use crate::error::{Failure, Verdict};
 use crate::incarnation::Incarnation;
@@ -47,6 +48,7 @@ pub(crate) struct Supervisor {
     config: Config,
     server: String,
     state: Mutex<State>,
+    reads: Reads,
 }
 
 struct State {
@@ -93,7 +95,7 @@ impl Supervisor {
     pub(crate) fn new(config: Config) -> Self {
         let server = config.address.to_string();
         let state = State { phase: Phase::Idle, serial: 0, failures: 0, announced: None };
-        Self { config, server, state: Mutex::new(state) }
+        Self { config, server, state: Mutex::new(state), reads: Reads::default() }
     }
 
     /// The time that an operation has, from now on.
@@ -104,20 +106,23 @@ impl Supervisor {
     /// Sends `calls` in one round trip and returns what the server answered to each, refusals included.
     ///
     /// Ends within `budget`, connecting included.
-    pub(crate) async fn ask(self: &Arc<Self>, budget: Budget, calls: &[Call<'_>]) -> Result<Vec<Value>> {
+    pub(crate) async fn ask(
+        self: &Arc<Self>,
+        budget: Budget,
+        calls: &[Call<'_>],
+    ) -> Result<Vec<Value>, Failure> {
         let Budget { purpose, until, .. } = budget;
         let mut pending = None;
         let answer = timeout_at(until, self.exchange(purpose, calls, &mut pending)).await;
         match answer {
-            Ok(Ok(replies)) => Ok(replies),
-            Ok(Err(failure)) => Err(failure.into()),
+            Ok(answer) => answer,
             Err(_elapsed) => {
                 if let Some(Pending { link, sent }) = pending
                     && link.stays_silent(sent)
                 {
                     self.lose(&link, &Failure::silent());
                 }
-                Err(budget.timeout().into())
+                Err(budget.timeout())
             }
         }
     }
@@ -125,6 +130,11 @@ impl Supervisor {
     /// Makes sure that there is a connection to a server that can be used.
     pub(crate) async fn check(self: &Arc<Self>) -> Result<()> {
         self.link().await.map(drop).map_err(Error::from)
+    }
+
+    /// What is to be read, and what was asked together.
+    pub(crate) fn reads(&self) -> &Reads {
+        &self.reads
     }
 
     pub(crate) fn server(&self) -> &str {

@@ -1,0 +1,360 @@
+//! Reads that are due together leave together: one MGET for what all of them ask, and an answer for each.
+//! What a read asks and what its answer means is in `read`; how a batch reaches the server, in `supervisor`.
+//!
+//! Whoever comes first opens a batch and starts the task that sends it, so that no caller's end ends it. Whoever
+//! comes before it is sent joins it, so that every read happens after its call began. If nothing is on its way a batch
+//! is sent at once; otherwise at the end of this turn of the runtime, when whoever is ready has had his say. Each
+//! caller writes its part of the question, and reads its part of the answer, in its own task.
+
+use std::collections::HashMap;
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Poll, Waker};
+use std::time::Duration;
+
+use cache_core::store::Token;
+use parking_lot::Mutex;
+use redis::Value;
+use tokio::runtime::{Handle, Id};
+use tokio::task::yield_now;
+
+use crate::error::{Failure, Verdict};
+use crate::read::{Answer, Look, Seen, answered, lease};
+use crate::script::Call;
+use crate::supervisor::{Budget, Supervisor};
+
+/// Reads in one batch, at most: with several batches on their way, client and server work at the same time.
+const MOST: usize = 64;
+
+/// The reads over one connection.
+#[derive(Default)]
+pub(crate) struct Reads {
+    open: Mutex<Option<Arc<Batch>>>,
+    /// Batches that were sent and not yet answered.
+    under_way: AtomicUsize,
+}
+
+/// Reads that are, or were, sent together.
+struct Batch {
+    /// Where its task runs. Nobody from elsewhere waits for it: another runtime may stand still.
+    runtime: Id,
+    state: Mutex<State>,
+}
+
+enum State {
+    /// To be sent; and who waits, by place.
+    Open(Asked, Vec<Option<Waker>>),
+    Sent(Vec<Option<Waker>>),
+    Answered(Answers),
+    /// What was asked together was refused, perhaps on account of one: each asks for itself.
+    Refused,
+    Failed(Failure),
+}
+
+/// What several reads ask together.
+#[derive(Default)]
+pub(crate) struct Asked {
+    names: Vec<String>,
+    /// Each scope once, and its place.
+    scopes: HashMap<String, usize>,
+    /// The first claim, and the place of its name. A server that is no primary refuses it, whatever else it still answers.
+    claim: Option<(usize, Token, Duration)>,
+}
+
+/// Where the answer to one read stands.
+pub(crate) struct Place {
+    name: usize,
+    scopes: Vec<usize>,
+}
+
+/// What the server answered to several reads.
+pub(crate) struct Answers {
+    ttls: Vec<Value>,
+    /// The values, and after them the generations.
+    held: Vec<Value>,
+    lease: Option<(usize, Value)>,
+}
+
+impl Supervisor {
+    /// What `look` sees, which leaves with those that are due together with it.
+    pub(crate) async fn read(self: &Arc<Self>, budget: Budget, look: &Look<'_>) -> Result<Seen, Failure> {
+        let (batch, place) = self.join(budget, look);
+        let together = poll_fn(|context| match &mut *batch.state.lock() {
+            State::Open(_, waiting) | State::Sent(waiting) => {
+                waiting[place.name] = Some(context.waker().clone());
+                Poll::Pending
+            }
+            State::Answered(answers) => Poll::Ready(answers.seen(look, &place).map(Some)),
+            State::Refused => Poll::Ready(Ok(None)),
+            State::Failed(failure) => Poll::Ready(Err(failure.clone())),
+        });
+        if let Some(seen) = together.await? {
+            return Ok(seen);
+        }
+        let mut asked = Asked::default();
+        let place = asked.add(look);
+        self.read_all(budget, &asked).await?.seen(look, &place)
+    }
+
+    /// The answers to all that is `asked`, in one round trip.
+    pub(crate) async fn read_all(
+        self: &Arc<Self>,
+        budget: Budget,
+        asked: &Asked,
+    ) -> Result<Answers, Failure> {
+        asked.answers(self.ask(budget, &asked.calls()).await?)
+    }
+
+    /// Joins the batch that is open, or opens one.
+    fn join(self: &Arc<Self>, budget: Budget, look: &Look<'_>) -> (Arc<Batch>, Place) {
+        let runtime = Handle::current();
+        let mut open = self.reads().open.lock();
+        if let Some(batch) = open.as_ref().filter(|batch| batch.runtime == runtime.id())
+            && let State::Open(asked, waiting) = &mut *batch.state.lock()
+            && asked.names.len() < MOST
+        {
+            waiting.push(None);
+            return (Arc::clone(batch), asked.add(look));
+        }
+        let mut asked = Asked::default();
+        let place = asked.add(look);
+        let state = Mutex::new(State::Open(asked, vec![None]));
+        let batch = Arc::new(Batch { runtime: runtime.id(), state });
+        *open = Some(Arc::clone(&batch));
+        drop(open);
+        let sending = Sending { supervisor: Arc::clone(self), batch: Arc::clone(&batch) };
+        runtime.spawn(sending.run(budget));
+        (batch, place)
+    }
+}
+
+impl Reads {
+    /// Lets nobody join `batch` any more.
+    fn close(&self, batch: &Arc<Batch>) {
+        let mut open = self.open.lock();
+        if open.as_ref().is_some_and(|open| Arc::ptr_eq(open, batch)) {
+            *open = None;
+        }
+    }
+}
+
+impl Batch {
+    /// What is asked, from now on under way.
+    fn depart(&self) -> Asked {
+        let mut state = self.state.lock();
+        let State::Open(asked, waiting) = &mut *state else { return Asked::default() };
+        let (asked, waiting) = (std::mem::take(asked), std::mem::take(waiting));
+        *state = State::Sent(waiting);
+        asked
+    }
+
+    /// Notes how it ended, unless that is known, and wakes whoever waits.
+    fn arrive(&self, end: State) {
+        let waiting = {
+            let mut state = self.state.lock();
+            match &mut *state {
+                State::Open(_, waiting) | State::Sent(waiting) => {
+                    let waiting = std::mem::take(waiting);
+                    *state = end;
+                    waiting
+                }
+                State::Answered(_) | State::Refused | State::Failed(_) => return,
+            }
+        };
+        waiting.into_iter().flatten().for_each(Waker::wake);
+    }
+}
+
+/// The task that sends a batch.
+struct Sending {
+    supervisor: Arc<Supervisor>,
+    batch: Arc<Batch>,
+}
+
+impl Sending {
+    async fn run(self, budget: Budget) {
+        let reads = self.supervisor.reads();
+        if reads.under_way.load(Ordering::Relaxed) > 0 {
+            yield_now().await;
+        }
+        reads.close(&self.batch);
+        let asked = self.batch.depart();
+        let replies = {
+            let _under_way = UnderWay::of(&reads.under_way);
+            self.supervisor.ask(budget, &asked.calls()).await
+        };
+        self.batch.arrive(match replies.map(|replies| asked.answers(replies)) {
+            Ok(Ok(answers)) => State::Answered(answers),
+            Ok(Err(failure)) if failure.connection == Verdict::Keep && asked.names.len() > 1 => {
+                State::Refused
+            }
+            Ok(Err(failure)) | Err(failure) => State::Failed(failure),
+        });
+    }
+}
+
+impl Drop for Sending {
+    fn drop(&mut self) {
+        // Unless it has arrived its runtime has ended.
+        self.supervisor.reads().close(&self.batch);
+        self.batch.arrive(State::Failed(Failure::abandoned()));
+    }
+}
+
+/// Counts a batch out, however it ends.
+struct UnderWay<'r>(&'r AtomicUsize);
+
+impl<'r> UnderWay<'r> {
+    fn of(counter: &'r AtomicUsize) -> Self {
+        counter.fetch_add(1, Ordering::Relaxed);
+        Self(counter)
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Asked {
+    /// Adds `look`.
+    pub(crate) fn add(&mut self, look: &Look<'_>) -> Place {
+        let name = self.names.len();
+        self.names.push(look.name.to_owned());
+        if let (None, Some(claim)) = (&self.claim, look.claim) {
+            self.claim = Some((name, claim.token, claim.lease));
+        }
+        let scopes = look.scopes.iter().map(|scope| {
+            let next = self.scopes.len();
+            match self.scopes.get(scope) {
+                Some(place) => *place,
+                None => *self.scopes.entry(scope.clone()).or_insert(next),
+            }
+        });
+        Place { name, scopes: scopes.collect() }
+    }
+
+    /// How many answers there are to its [`calls`](Self::calls).
+    fn len(&self) -> usize {
+        self.names.len() + 1 + usize::from(self.claim.is_some())
+    }
+
+    /// The commands: the times to live, then what is held, then the claim.
+    pub(crate) fn calls(&self) -> Vec<Call<'_>> {
+        let mut keys: Vec<&str> = self.names.iter().map(String::as_str).collect();
+        keys.resize(keys.len() + self.scopes.len(), "");
+        for (scope, place) in &self.scopes {
+            keys[self.names.len() + place] = scope;
+        }
+        let ttls = self.names.iter().map(|name| Call::command("PTTL", vec![name], Vec::new()));
+        let mut calls: Vec<Call<'_>> = ttls.collect();
+        calls.push(Call::command("MGET", keys, Vec::new()));
+        calls
+            .extend(self.claim.as_ref().map(|(place, token, time)| lease(&self.names[*place], token, *time)));
+        calls
+    }
+
+    /// What the next of `replies` say.
+    pub(crate) fn next_answers(&self, replies: &mut impl Iterator<Item = Value>) -> Result<Answers, Failure> {
+        self.answers(replies.take(self.len()).collect())
+    }
+
+    fn answers(&self, mut replies: Vec<Value>) -> Result<Answers, Failure> {
+        let names = self.names.len();
+        if replies.len() != self.len() {
+            return Err(Failure::unexpected());
+        }
+        let lease = self.claim.as_ref().map(|(place, ..)| (*place, replies.pop().unwrap_or_default()));
+        if let Some((_, Value::ServerError(error))) = &lease {
+            let failure = Failure::refused(error);
+            // A server that became a replica is not read from, not even what it still has.
+            if failure.connection == Verdict::Replace {
+                return Err(failure);
+            }
+        }
+        match answered(replies.pop().unwrap_or_default())? {
+            Value::Array(held) if held.len() == names + self.scopes.len() => {
+                Ok(Answers { ttls: replies, held, lease })
+            }
+            _ => Err(Failure::unexpected()),
+        }
+    }
+}
+
+impl Answers {
+    /// What `look`, at `place`, sees: a value for the first who asks for it.
+    pub(crate) fn seen(&mut self, look: &Look<'_>, place: &Place) -> Result<Seen, Failure> {
+        let names = self.ttls.len();
+        let answer = Answer {
+            ttl: std::mem::take(&mut self.ttls[place.name]),
+            value: std::mem::take(&mut self.held[place.name]),
+            lease: self.lease.take_if(|(name, _)| *name == place.name).map(|(_, lease)| lease),
+        };
+        look.seen(answer, place.scopes.iter().map(|scope| &self.held[names + scope]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cache_core::store::{Fetched, Generation};
+
+    use super::*;
+
+    fn look<'a>(name: &'a str, scopes: &'a [String]) -> Look<'a> {
+        Look { name, scopes, claim: None }
+    }
+
+    fn asked(looks: &[Look<'_>]) -> (Asked, Vec<Place>) {
+        let mut asked = Asked::default();
+        let places = looks.iter().map(|look| asked.add(look)).collect();
+        (asked, places)
+    }
+
+    #[test]
+    fn everybody_gets_his_own_out_of_one_answer() {
+        let scopes = ["all", "users", "posts"].map(str::to_owned);
+        let looks = [look("a", &scopes[..2]), look("b", &[]), look("c", &scopes[1..])];
+        let (asked, places) = asked(&looks);
+        assert_eq!(asked.calls().len(), 3 + 1, "three times to live, and one MGET");
+        let text = |text: &str| Value::BulkString(text.as_bytes().to_vec());
+        let held = ["Va", "Vb", "Vc", "11111111", "22222222", "33333333"].map(text).to_vec();
+        let mut replies: Vec<Value> = (1..=3).map(Value::Int).collect();
+        replies.push(Value::Array(held));
+        let mut answers = asked.answers(replies).expect("an answer of the right form");
+        let wanted =
+            [(1, "a", &["11111111", "22222222"][..]), (2, "b", &[]), (3, "c", &["22222222", "33333333"])];
+        // In whatever order they come for it.
+        for at in [2, 0, 1] {
+            let (time, value, generations) = wanted[at];
+            let found = Fetched {
+                value: Some(value.into()),
+                ttl: Duration::from_millis(time),
+                generations: generations
+                    .iter()
+                    .map(|text| Generation(text.as_bytes().try_into().unwrap()))
+                    .collect(),
+                leased: false,
+            };
+            assert_eq!(answers.seen(&looks[at], &places[at]).ok(), Some(Seen::Found(found)));
+        }
+    }
+
+    #[test]
+    fn an_answer_of_another_form_is_an_error_and_no_panic() {
+        let scopes = ["all".to_owned()];
+        let (asked, _) = asked(&[look("a", &scopes), look("b", &scopes)]);
+        let time = || Value::Int(1);
+        for replies in [
+            vec![],
+            vec![time(), time()],
+            vec![time(), time(), Value::Nil],
+            vec![time(), time(), Value::Array(vec![Value::Nil; 2])],
+            vec![time(), time(), Value::Array(vec![Value::Nil; 4])],
+            vec![time(), time(), Value::Array(vec![Value::Nil; 3]), Value::Okay],
+        ] {
+            assert!(asked.answers(replies.clone()).is_err(), "{replies:?}");
+        }
+    }
+}
