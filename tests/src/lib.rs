@@ -11,6 +11,7 @@ pub mod map_store;
 pub mod proxy;
 pub mod random;
 pub mod redis;
+pub mod secrets;
 pub mod still_store;
 pub mod traffic;
 pub mod yielding;

@@ -8,6 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 use tracing::field::{Field, Visit};
 use tracing::span;
 
+use crate::secrets;
+
 thread_local! {
     static OF_THREAD: RefCell<Option<Log>> = const { RefCell::new(None) };
 }
@@ -64,7 +66,7 @@ impl Log {
     }
 }
 
-fn listen() {
+pub(crate) fn listen() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| tracing::subscriber::set_global_default(Router).expect("no other subscriber"));
 }
@@ -84,7 +86,11 @@ impl tracing::Subscriber for Router {
         span::Id::from_u64(1)
     }
 
-    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+    fn record(&self, _: &span::Id, values: &span::Record<'_>) {
+        let mut words = Words::default();
+        values.record(&mut words);
+        secrets::note(&words.fields);
+    }
 
     fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
 
@@ -101,6 +107,7 @@ impl tracing::Subscriber for Router {
 
 fn tell(metadata: &tracing::Metadata<'_>, words: Words) {
     let line = format!("{} {} {}", metadata.level(), metadata.target(), words.message);
+    secrets::note(&format!("{line}{}", words.fields));
     if let Some(log) = &*OF_PROCESS.lock().unwrap_or_else(PoisonError::into_inner) {
         log.said().push((line.clone(), words.fields.clone()));
     }

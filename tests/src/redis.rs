@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 use larder::Redis;
 use redis::{Client, Cmd, Connection, FromRedisValue};
 
+use crate::secrets;
+
 /// A `redis-server` of one test.
 #[derive(Debug)]
 pub struct Server {
@@ -76,6 +78,7 @@ impl Server {
     }
 
     fn start_as(options: &[&str], watches: Option<String>) -> Self {
+        secrets::watch();
         let version = Command::new("redis-server").arg("--version").stdout(Stdio::null()).status();
         assert!(version.is_ok_and(|status| status.success()), "install redis-server, version 7 or later");
         let folder = std::env::temp_dir().join(format!("larder-{:016x}", random()));
@@ -277,6 +280,9 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.kill();
         let _ = fs::remove_dir_all(&self.folder);
+        if !thread::panicking() {
+            secrets::assert_kept();
+        }
     }
 }
 

@@ -188,30 +188,34 @@ fn a_runtime_that_stands_still_holds_up_nobody_elsewhere() {
     assert!(moving.block_on(redis.fetch(&name(0), &scopes, None)).is_ok());
 }
 
-#[cached(ttl = 60, key = "user:<id>", each(id in ids), skip(_cache), cache = _cache)]
-async fn users(_cache: &Cache, ids: &[u64]) -> HashMap<u64, String> {
-    ids.iter().map(|id| (*id, format!("user {id}"))).collect()
+struct Users(Cache);
+
+impl Users {
+    #[cached(ttl = 60, key = "user:<id>", each(id in ids), skip(self), cache = self.0)]
+    async fn named(&self, ids: &[u64]) -> HashMap<u64, String> {
+        ids.iter().map(|id| (*id, format!("user {id}"))).collect()
+    }
 }
 
 #[tokio::test]
 async fn a_bulk_function_asks_and_stores_its_ids_together() {
     let server = Server::start();
     let proxy = Proxy::before(server.port()).await;
-    let cache = |proxy: &Proxy| Cache::builder().namespace("shop").remote(patient(proxy.url())).build();
-    let (first, second) = (cache(&proxy), cache(&proxy));
+    let users = || Users(Cache::builder().namespace("shop").remote(patient(proxy.url())).build());
+    let (first, second) = (users(), users());
     // The scripts are known to the server from here on, and the connections are there.
-    for (cache, id) in [(&first, 1_000), (&second, 1_001)] {
-        users(cache, &[id]).await;
+    for (users, id) in [(&first, 1_000), (&second, 1_001)] {
+        users.named(&[id]).await;
     }
     let ids: Vec<u64> = (0..50).collect();
     let (trips, asked) = (proxy.round_trips(), calls(&server, "mget"));
-    assert_eq!(users(&first, &ids).await.len(), 50);
+    assert_eq!(first.named(&ids).await.len(), 50);
     assert_eq!(proxy.round_trips() - trips, 3, "to look, to claim, and to store");
     assert_eq!(calls(&server, "mget") - asked, 1);
 
     let (trips, asked) = (proxy.round_trips(), calls(&server, "mget"));
-    assert_eq!(users(&second, &ids).await.len(), 50);
+    assert_eq!(second.named(&ids).await.len(), 50);
     assert_eq!(proxy.round_trips() - trips, 1, "another process finds them all");
     assert_eq!(calls(&server, "mget") - asked, 1);
-    assert_eq!(second.stats().remote_hits, 50);
+    assert_eq!(second.0.stats().remote_hits, 50);
 }

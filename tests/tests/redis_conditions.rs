@@ -8,6 +8,7 @@ use larder::{Cache, ErrorKind, Redis, RemoteHealth, Result};
 use tests::log::Log;
 use tests::proxy::{Fault, Proxy};
 use tests::redis::{Server, patient};
+use tests::secrets::clean;
 use tests::until_async;
 
 const TTL: Duration = Duration::from_secs(300);
@@ -35,10 +36,12 @@ async fn health(cache: &Cache) -> RemoteHealth {
     cache.health().await.remote.expect("a remote store")
 }
 
-/// A cache with one value, `kept`, that the server has.
+/// A cache with one value, `canary:kept`, that the server has.
 async fn filled(cache: Cache) -> Cache {
-    until_async(async || load(&cache, "kept", 1).await == 1 && cache.exists("kept").await.is_ok_and(|is| is))
-        .await;
+    until_async(async || {
+        load(&cache, "canary:kept", 1).await == 1 && cache.exists("canary:kept").await.is_ok_and(|is| is)
+    })
+    .await;
     cache
 }
 
@@ -46,7 +49,7 @@ async fn filled(cache: Cache) -> Cache {
 async fn suffer(cache: &Cache, what: &str) {
     let before = cache.stats();
     for number in 0..30 {
-        let key = format!("new:{number}");
+        let key = format!("new:canary-{number}");
         assert_eq!(load(cache, &key, 100 + number).await, 100 + number, "{what}: the body runs");
         assert_eq!(load(cache, &key, 200 + number).await, 200 + number, "{what}: nothing is stored");
     }
@@ -57,23 +60,24 @@ async fn suffer(cache: &Cache, what: &str) {
     assert!(health(cache).await.breaker_open, "{what}");
 
     let skipped = Instant::now();
-    assert!(cache.invalidate("kept").await.is_err(), "{what}: it is owed");
+    let error = cache.invalidate("canary:kept").await.expect_err("it is owed");
+    assert!(!clean(error).to_string().is_empty(), "{what}");
     assert!(skipped.elapsed() < SLACK, "{what}: and nobody waits for it");
     assert_eq!(health(cache).await.owed_invalidations, 1, "{what}");
-    assert_eq!(load(cache, "kept", 2).await, 2, "{what}: the old value is gone here");
+    assert_eq!(load(cache, "canary:kept", 2).await, 2, "{what}: the old value is gone here");
 }
 
 /// Sees that `cache` is whole again, and that what was invalidated meanwhile is not served, here or by `other`.
 async fn recover(cache: &Cache, other: &Cache, what: &str, soon: Duration) {
     let back = Instant::now();
     until_async(async || {
-        assert_ne!(load(cache, "kept", 3).await, 1, "{what}");
-        cache.exists("kept").await.is_ok_and(|is| is)
+        assert_ne!(load(cache, "canary:kept", 3).await, 1, "{what}");
+        cache.exists("canary:kept").await.is_ok_and(|is| is)
     })
     .await;
     assert!(back.elapsed() < soon + SLACK, "{what}: it took {:?}", back.elapsed());
-    assert_eq!(load(cache, "kept", 4).await, 3, "{what}: stored again");
-    assert_eq!(load(other, "kept", 5).await, 3, "{what}: and shared");
+    assert_eq!(load(cache, "canary:kept", 4).await, 3, "{what}: stored again");
+    assert_eq!(load(other, "canary:kept", 5).await, 3, "{what}: and shared");
     assert!(cache.health().await.is_well(), "{what}: {:?}", cache.health().await);
 }
 
@@ -132,7 +136,11 @@ async fn connections_that_end_in_mid_answer_or_are_reset_cost_nobody_a_value() {
             2 => proxy.reset(),
             _ => proxy.cut(),
         }
-        assert_eq!(load(&cache, "kept", 9).await, 1, "round {round}: it is asked again on a new connection");
+        assert_eq!(
+            load(&cache, "canary:kept", 9).await,
+            1,
+            "round {round}: it is asked again on a new connection"
+        );
     }
     assert_eq!(cache.stats().remote_errors, 0);
     assert!(proxy.connections() >= 60);
@@ -164,7 +172,7 @@ async fn a_swallowed_answer_is_a_body_that_runs() {
     for number in 0..4 {
         proxy.replies(Fault::SwallowOne);
         assert_eq!(load(&cache, &format!("key:{number}"), number).await, number);
-        until_async(async || load(&cache, "kept", 9).await == 1).await;
+        until_async(async || load(&cache, "canary:kept", 9).await == 1).await;
     }
     assert_eq!(cache.stats().breaker_openings, 0);
 }
@@ -221,7 +229,7 @@ async fn a_server_that_refuses() {
             let _: redis::Value = server.tell(command);
         }
         suffer(&cache, what).await;
-        let said = cache.get::<u64>("kept").await.unwrap_err();
+        let said = cache.get::<u64>("canary:kept").await.unwrap_err();
         assert_eq!(said.kind(), ErrorKind::Unavailable, "{what}: {said}");
         assert!(log.text().contains(what) || *kind == ErrorKind::Denied, "{what}: the reason is in the log");
         // A login that was refused is tried again once a second, or every other.
@@ -249,7 +257,7 @@ async fn a_server_that_is_busy() {
             let _ = redis::cmd("EVAL").arg("while true do end").arg(0).exec(&mut connection);
         }
     });
-    until_async(async || cache.exists("kept").await.is_err()).await;
+    until_async(async || cache.exists("canary:kept").await.is_err()).await;
     suffer(&cache, "BUSY").await;
     server.tell::<()>(&["SCRIPT", "KILL"]);
     endless.join().unwrap();
@@ -262,18 +270,18 @@ async fn a_full_server_serves_what_it_has_and_takes_invalidations() {
     let cache = filled(cache(patient(server.url()))).await;
     server.tell::<()>(&["CONFIG", "SET", "maxmemory", "1", "maxmemory-policy", "noeviction"]);
     for number in 0..50 {
-        assert_eq!(load(&cache, "kept", 9).await, 1, "hits work");
-        assert_eq!(load(&cache, &format!("new:{number}"), number).await, number, "the body runs");
+        assert_eq!(load(&cache, "canary:kept", 9).await, 1, "hits work");
+        assert_eq!(load(&cache, &format!("new:canary-{number}"), number).await, number, "the body runs");
     }
     let stats = cache.stats();
     assert!(stats.remote_errors >= 50, "and it is counted: {stats:?}");
     assert_eq!((stats.remote_skipped, stats.breaker_openings), (0, 0), "the store is not left alone");
     assert_eq!(cache.set("other", &1_u64, TTL).await.unwrap_err().kind(), ErrorKind::Full);
-    let _ = cache.invalidate("kept").await.unwrap();
-    assert_eq!(load(&cache, "kept", 2).await, 2, "invalidations work");
+    let _ = cache.invalidate("canary:kept").await.unwrap();
+    assert_eq!(load(&cache, "canary:kept", 2).await, 2, "invalidations work");
     server.tell::<()>(&["CONFIG", "SET", "maxmemory", "0"]);
-    assert_eq!(load(&cache, "kept", 3).await, 3);
-    assert_eq!(load(&cache, "kept", 4).await, 3);
+    assert_eq!(load(&cache, "canary:kept", 3).await, 3);
+    assert_eq!(load(&cache, "canary:kept", 4).await, 3);
 }
 
 #[tokio::test]
@@ -298,8 +306,8 @@ async fn everything_flushed_in_mid_traffic_is_misses_only() {
     let cache = filled(cache(patient(server.url()))).await;
     for number in 2..100 {
         server.tell::<()>(&[if number % 2 == 0 { "FLUSHALL" } else { "FLUSHDB" }]);
-        assert_eq!(load(&cache, "kept", number).await, number, "a miss");
-        assert_eq!(load(&cache, "kept", 1_000).await, number, "and stored again");
+        assert_eq!(load(&cache, "canary:kept", number).await, number, "a miss");
+        assert_eq!(load(&cache, "canary:kept", 1_000).await, number, "and stored again");
     }
     assert_eq!((cache.stats().remote_errors, cache.stats().remote_refusals), (0, 0));
 }

@@ -24,10 +24,10 @@ async fn the_contract_is_kept_over_a_unix_socket() {
 
 #[tokio::test]
 async fn the_contract_is_kept_behind_a_password_and_by_a_client_of_the_users() {
-    let server = Server::start_with(&["--requirepass", "open sesame"]);
-    conformance::remote(Arc::new(patient(server.url_with(":open%20sesame")))).await;
+    let server = Server::start_with(&["--requirepass", "open canary"]);
+    conformance::remote(Arc::new(patient(server.url_with(":open%20canary")))).await;
 
-    let client = redis::Client::open(format!("{}/2", server.url_with("default:open%20sesame"))).unwrap();
+    let client = redis::Client::open(format!("{}/2", server.url_with("default:open%20canary"))).unwrap();
     let redis = Redis::from_client(&client);
     conformance::remote(Arc::new(redis)).await;
 }

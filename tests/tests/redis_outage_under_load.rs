@@ -17,7 +17,7 @@ const SOON: Duration = Duration::from_secs(1);
 const SLACK: Duration = Duration::from_millis(500);
 
 /// What must be found in no log and no error.
-const SECRETS: [&str; 3] = ["hunter2-password", "secret-argument", "secret-value"];
+const SECRETS: [&str; 3] = ["canary-password", "canary-argument", "canary-value"];
 
 #[derive(Clone)]
 struct Shop {
@@ -33,7 +33,7 @@ impl Shop {
     #[cached(ttl = 300, key = "item:<id>:<name>", skip(self), cache = self.cache)]
     async fn item(&self, id: u64, name: &str) -> Result<String, String> {
         self.loads.fetch_add(1, Ordering::SeqCst);
-        Ok(format!("secret-value of {id}, {name}"))
+        Ok(format!("canary-value of {id}, {name}"))
     }
 
     #[cache_invalidate("item:<id>:*", cache = self.cache)]
@@ -62,8 +62,8 @@ async fn ten_seconds_without_a_server_are_noticed_by_nobody() {
             .build(),
     );
     until_async(async || {
-        shop.item(0, "secret-argument").await.unwrap();
-        shop.cache.exists("item:0:secret-argument").await.is_ok_and(|is| is)
+        shop.item(0, "canary-argument").await.unwrap();
+        shop.cache.exists("item:0:canary-argument").await.is_ok_and(|is| is)
     })
     .await;
 
@@ -79,13 +79,13 @@ async fn ten_seconds_without_a_server_are_noticed_by_nobody() {
                 while !over.load(Ordering::SeqCst) {
                     id = (id * 7 + 13) % 5_000;
                     let asked = Instant::now();
-                    let item = shop.item(id, "secret-argument").await.expect("no call fails");
+                    let item = shop.item(id, "canary-argument").await.expect("no call fails");
                     let took = u64::try_from(asked.elapsed().as_millis()).unwrap_or(u64::MAX);
                     slowest.fetch_max(took, Ordering::SeqCst);
-                    assert_eq!(item, format!("secret-value of {id}, secret-argument"));
+                    assert_eq!(item, format!("canary-value of {id}, canary-argument"));
                     if calls.fetch_add(1, Ordering::SeqCst) % 500 == 0 {
                         shop.change(id).await;
-                        let said = shop.cache.invalidate(format!("secret-argument:{id}")).await;
+                        let said = shop.cache.invalidate(format!("canary-argument:{id}")).await;
                         assert!(!said.is_err_and(|error| holds_a_secret(&format!("{error} {error:?}"))));
                     }
                     tokio::task::yield_now().await;
@@ -118,10 +118,10 @@ async fn ten_seconds_without_a_server_are_noticed_by_nobody() {
     let back = Instant::now();
     let other = Shop::over(build(patient(&url)).build());
     until_async(async || {
-        let asked = shop.item(7_000, "secret-argument").await.unwrap();
+        let asked = shop.item(7_000, "canary-argument").await.unwrap();
         // What this process stored, the other finds.
         let loads = other.loads.load(Ordering::SeqCst);
-        let shared = other.item(7_000, "secret-argument").await.unwrap() == asked
+        let shared = other.item(7_000, "canary-argument").await.unwrap() == asked
             && other.loads.load(Ordering::SeqCst) == loads;
         shared && shop.cache.health().await.is_well()
     })

@@ -9,6 +9,7 @@ use cache_core::store::{Expect, Put, RemoteStore, Token};
 use larder::{ErrorKind, Redis, Result};
 use tests::proxy::{Fault, Proxy};
 use tests::redis::{Server, patient};
+use tests::secrets::clean;
 use tests::until_async;
 
 const READ: Duration = Duration::from_millis(100);
@@ -34,7 +35,7 @@ async fn value(store: &Redis, name: &str) -> Result<Option<Vec<u8>>> {
 /// A store with the usual deadlines that has been used.
 async fn started(url: String) -> Redis {
     let store = Redis::open(url).unwrap();
-    until_async(async || put(&store, "name", b"value").await.is_ok()).await;
+    until_async(async || put(&store, "canary-name", b"canary-value").await.is_ok()).await;
     store
 }
 
@@ -43,21 +44,21 @@ async fn failure<T>(operation: impl Future<Output = Result<T>>) -> (Duration, Er
     let start = Instant::now();
     match operation.await {
         Ok(_) => panic!("an operation succeeded without a server"),
-        Err(error) => (start.elapsed(), error.kind()),
+        Err(error) => (start.elapsed(), clean(error).kind()),
     }
 }
 
 /// Every operation, with its deadline.
 async fn failures(store: &Redis) -> Vec<(&'static str, Duration, (Duration, ErrorKind))> {
-    let (names, scopes) = (["name".to_owned()], ["scope".to_owned()]);
-    let asked = [("name".to_owned(), scopes.to_vec())];
-    let put = Put { name: "name", scopes: &scopes, value: b"value", ttl: TTL };
+    let (names, scopes) = (["canary-name".to_owned()], ["scope".to_owned()]);
+    let asked = [("canary-name".to_owned(), scopes.to_vec())];
+    let put = Put { name: "canary-name", scopes: &scopes, value: b"canary-value", ttl: TTL };
     vec![
-        ("fetch", READ, failure(store.fetch("name", &scopes, None)).await),
+        ("fetch", READ, failure(store.fetch("canary-name", &scopes, None)).await),
         ("fetch_many", READ, failure(store.fetch_many(&asked)).await),
         ("publish", WRITE, failure(store.publish(put, Expect::Lease(Token([0; 16])))).await),
         ("put_many", WRITE, failure(store.put_many(&[put])).await),
-        ("expire", WRITE, failure(store.expire("name", TTL)).await),
+        ("expire", WRITE, failure(store.expire("canary-name", TTL)).await),
         ("invalidate", INVALIDATE, failure(store.invalidate(&names, &scopes, None)).await),
         ("health", INVALIDATE, failure(store.health()).await),
     ]
@@ -76,23 +77,23 @@ async fn a_server_that_is_killed_and_restarted_is_used_again() {
 
     server.restart_empty();
     let back = Instant::now();
-    until_async(async || value(&store, "name").await.is_ok()).await;
+    until_async(async || value(&store, "canary-name").await.is_ok()).await;
     assert!(back.elapsed() < SOON + SLACK, "it took {:?} to notice the server", back.elapsed());
-    until_async(async || value(&store, "name").await.is_ok_and(|found| found.is_none())).await;
-    until_async(async || put(&store, "name", b"after").await.is_ok()).await;
-    until_async(async || value(&store, "name").await.is_ok_and(|found| found.is_some())).await;
+    until_async(async || value(&store, "canary-name").await.is_ok_and(|found| found.is_none())).await;
+    until_async(async || put(&store, "canary-name", b"after").await.is_ok()).await;
+    until_async(async || value(&store, "canary-name").await.is_ok_and(|found| found.is_some())).await;
 }
 
 #[tokio::test]
 async fn what_a_server_wrote_down_is_of_another_life_after_its_restart() {
     let mut server = Server::start_durable();
     let store = patient(server.url());
-    put(&store, "name", b"value").await.unwrap();
+    put(&store, "canary-name", b"canary-value").await.unwrap();
     server.restart();
-    until_async(async || value(&store, "name").await.is_ok()).await;
+    until_async(async || value(&store, "canary-name").await.is_ok()).await;
     // It may have written down less than it was told: nobody knows.
-    assert_eq!(value(&store, "name").await.unwrap(), None);
-    assert_eq!(server.tell::<u64>(&["EXISTS", "name"]), 1);
+    assert_eq!(value(&store, "canary-name").await.unwrap(), None);
+    assert_eq!(server.tell::<u64>(&["EXISTS", "canary-name"]), 1);
 }
 
 #[tokio::test]
@@ -129,9 +130,9 @@ async fn a_server_that_stands_still_costs_each_operation_its_deadline() {
 
     server.cont();
     let back = Instant::now();
-    until_async(async || value(&store, "name").await.is_ok()).await;
+    until_async(async || value(&store, "canary-name").await.is_ok()).await;
     assert!(back.elapsed() < SOON + SLACK, "it took {:?} to notice the server", back.elapsed());
-    until_async(async || value(&store, "name").await.is_ok_and(|found| found.is_some())).await;
+    until_async(async || value(&store, "canary-name").await.is_ok_and(|found| found.is_some())).await;
 }
 
 #[tokio::test]
@@ -151,7 +152,7 @@ async fn many_operations_on_a_server_that_stands_still_end_together() {
     }
     assert!(start.elapsed() < 50 * READ, "5000 reads took {:?}", start.elapsed());
     server.cont();
-    until_async(async || value(&store, "name").await.is_ok()).await;
+    until_async(async || value(&store, "canary-name").await.is_ok()).await;
 }
 
 #[tokio::test]
@@ -175,15 +176,15 @@ async fn a_connection_whose_answers_vanish_is_replaced() {
     let proxy = Proxy::before(server.port()).await;
     let store =
         Redis::builder().url(proxy.url()).read_deadline(SLACK).write_deadline(10 * SLACK).build().unwrap();
-    put(&store, "name", b"value").await.unwrap();
+    put(&store, "canary-name", b"canary-value").await.unwrap();
     assert_eq!(proxy.connections(), 1);
 
     proxy.replies(Fault::Swallow);
-    assert_eq!(failure(value(&store, "name")).await.1, ErrorKind::Timeout);
+    assert_eq!(failure(value(&store, "canary-name")).await.1, ErrorKind::Timeout);
     assert_eq!(proxy.connections(), 1, "one lost answer is no reason to give a connection up");
-    assert_eq!(failure(value(&store, "name")).await.1, ErrorKind::Timeout);
+    assert_eq!(failure(value(&store, "canary-name")).await.1, ErrorKind::Timeout);
     proxy.replies(Fault::Pass);
-    assert_eq!(value(&store, "name").await.unwrap().as_deref(), Some(&b"value"[..]));
+    assert_eq!(value(&store, "canary-name").await.unwrap().as_deref(), Some(&b"canary-value"[..]));
     assert_eq!(proxy.connections(), 2, "two are");
 }
 
@@ -192,11 +193,11 @@ async fn an_operation_of_two_round_trips_has_one_deadline() {
     let server = Server::start();
     let proxy = Proxy::before(server.port()).await;
     let store = Redis::builder().url(proxy.url()).read_deadline(SLACK).build().unwrap();
-    until_async(async || value(&store, "name").await.is_ok()).await;
+    until_async(async || value(&store, "canary-name").await.is_ok()).await;
     proxy.replies(Fault::Late(SLACK * 3 / 4));
-    assert!(value(&store, "name").await.is_ok(), "one fits into the deadline");
+    assert!(value(&store, "canary-name").await.is_ok(), "one fits into the deadline");
     let scopes = ["that nobody asked for before".to_owned()];
-    let (took, kind) = failure(store.fetch("name", &scopes, None)).await;
+    let (took, kind) = failure(store.fetch("canary-name", &scopes, None)).await;
     assert_eq!(kind, ErrorKind::Timeout, "two do not");
     assert!(took >= SLACK && took < SLACK * 3 / 2, "it took {took:?}");
 }
@@ -209,10 +210,10 @@ async fn an_answer_between_two_timeouts_keeps_the_connection() {
     let before = proxy.connections();
     for _ in 0..3 {
         server.stop();
-        assert_eq!(failure(value(&store, "name")).await.1, ErrorKind::Timeout);
+        assert_eq!(failure(value(&store, "canary-name")).await.1, ErrorKind::Timeout);
         server.cont();
         // A write has time enough, and one timeout more would be too much.
-        put(&store, "name", b"value").await.unwrap();
+        put(&store, "canary-name", b"canary-value").await.unwrap();
     }
     assert_eq!(proxy.connections(), before);
 }
@@ -227,7 +228,7 @@ async fn timeouts_of_operations_that_ran_together_count_as_one() {
     let reads: Vec<_> = (0..50)
         .map(|_| {
             let store = store.clone();
-            tokio::spawn(async move { failure(value(&store, "name")).await.1 })
+            tokio::spawn(async move { failure(value(&store, "canary-name")).await.1 })
         })
         .collect();
     for read in reads {
@@ -235,7 +236,7 @@ async fn timeouts_of_operations_that_ran_together_count_as_one() {
     }
     server.cont();
     // The answers that come late now belong to those who have gone, and to nobody else.
-    put(&store, "name", b"value").await.unwrap();
+    put(&store, "canary-name", b"canary-value").await.unwrap();
     assert_eq!(proxy.connections(), before);
 }
 
@@ -244,17 +245,17 @@ async fn a_connection_that_ended_unnoticed_costs_nobody_an_error() {
     let server = Server::start();
     let proxy = Proxy::before(server.port()).await;
     let store = patient(proxy.url());
-    put(&store, "name", b"value").await.unwrap();
+    put(&store, "canary-name", b"canary-value").await.unwrap();
     for round in 1..=20 {
         proxy.cut();
-        assert_eq!(value(&store, "name").await.unwrap().as_deref(), Some(&b"value"[..]));
+        assert_eq!(value(&store, "canary-name").await.unwrap().as_deref(), Some(&b"canary-value"[..]));
         proxy.cut();
         store.invalidate(&["other".to_owned()], &["scope".to_owned()], None).await.unwrap();
         assert_eq!(proxy.connections(), 1 + 2 * round);
     }
     // As a server does that has a `timeout`.
     server.tell::<u64>(&["CLIENT", "KILL", "TYPE", "normal"]);
-    assert_eq!(value(&store, "name").await.unwrap().as_deref(), Some(&b"value"[..]));
+    assert_eq!(value(&store, "canary-name").await.unwrap().as_deref(), Some(&b"canary-value"[..]));
 }
 
 #[tokio::test]
@@ -282,7 +283,7 @@ async fn a_dead_server_costs_few_attempts_however_often_it_is_asked() {
     let store = Redis::open(proxy.url()).unwrap();
     let (start, mut asked) = (Instant::now(), 0_u32);
     while start.elapsed() < Duration::from_secs(1) {
-        assert!(value(&store, "name").await.is_err());
+        assert!(value(&store, "canary-name").await.is_err());
         asked += 1;
         tokio::task::yield_now().await;
     }
@@ -298,13 +299,13 @@ async fn a_caller_that_goes_away_while_connecting_takes_nobody_along() {
     let store = patient(server.url());
     let first = tokio::spawn({
         let store = store.clone();
-        async move { value(&store, "name").await.is_ok() }
+        async move { value(&store, "canary-name").await.is_ok() }
     });
     until_async(async || format!("{store:?}").contains("connecting")).await;
     first.abort();
     assert!(first.await.unwrap_err().is_cancelled());
     server.cont();
-    until_async(async || value(&store, "name").await.is_ok()).await;
+    until_async(async || value(&store, "canary-name").await.is_ok()).await;
 }
 
 #[test]
@@ -315,17 +316,18 @@ fn a_store_outlives_the_runtime_it_was_used_on_first() {
     for round in 0..3_u8 {
         // As in a program with a test, or a command, per runtime: the connection ends with each.
         runtime().block_on(async {
-            put(&store, "name", &[round]).await.unwrap();
-            assert_eq!(value(&store, "name").await.unwrap(), Some(vec![round]));
+            put(&store, "canary-name", &[round]).await.unwrap();
+            assert_eq!(value(&store, "canary-name").await.unwrap(), Some(vec![round]));
         });
     }
 
     // A runtime that ends in the middle of an attempt, too.
     let fresh = Arc::new(Redis::open(server.url()).unwrap());
     server.stop();
-    runtime().block_on(async { assert!(value(&fresh, "name").await.is_err()) });
+    runtime().block_on(async { assert!(value(&fresh, "canary-name").await.is_err()) });
     server.cont();
     runtime().block_on(async {
-        until_async(async || value(&fresh, "name").await.is_ok_and(|found| found == Some(vec![2]))).await;
+        until_async(async || value(&fresh, "canary-name").await.is_ok_and(|found| found == Some(vec![2])))
+            .await;
     });
 }
