@@ -48,6 +48,8 @@ enum End {
     Close,
     /// As when the other side knows nothing of it.
     Reset,
+    /// Not at all: it stays open, and nothing passes any more.
+    Vanish,
 }
 
 #[derive(Debug)]
@@ -128,6 +130,11 @@ impl Proxy {
         self.shared.ends.send_replace(End::Close);
     }
 
+    /// Leaves every connection there is half open: nothing passes any more, and nobody is told. New ones are taken.
+    pub fn vanish(&self) {
+        self.shared.ends.send_replace(End::Vanish);
+    }
+
     /// Resets every connection there is; new ones are taken.
     pub fn reset(&self) {
         self.shared.ends.send_replace(End::Reset);
@@ -168,8 +175,14 @@ async fn carry(mut client: TcpStream, shared: Arc<Shared>) {
         () = pass(from_server, to_client, &shared.replies, told) => End::Close,
         _ = ends.changed() => *ends.borrow(),
     };
-    if end == End::Reset {
-        let _ = client.set_zero_linger();
+    match end {
+        End::Close => {}
+        End::Reset => {
+            let _ = client.set_zero_linger();
+        }
+        End::Vanish => {
+            let _ = ends.changed().await;
+        }
     }
 }
 

@@ -122,6 +122,44 @@ async fn there_is_a_limit_to_what_is_under_way_and_invalidations_pass_it() {
     assert_eq!(cache.health().await.remote.unwrap().in_flight, 0);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_store_that_is_back_is_spared_the_crowd_for_two_seconds() {
+    let store = HeldStore::open();
+    let cache = cache(&store);
+    store.leave(true);
+    for number in 0..5 {
+        load(&cache, "kept", number).await;
+    }
+    assert!(breaker_is_open(&cache).await);
+    store.leave(false);
+    while breaker_is_open(&cache).await {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    // Of 6 000 that come at once a twentieth of ten thousand find room, a second later half, and then all.
+    for (round, wait, room) in [(0, 0, 500..=600), (1, 1_000, 5_000..=5_200), (2, 1_000, 6_000..=6_000)] {
+        tokio::time::sleep(Duration::from_millis(wait)).await;
+        store.gate_reads(true);
+        let (loads, skipped) = (cache.stats().loads, cache.stats().remote_skipped);
+        let mut readers = JoinSet::new();
+        for number in 0..6_000 {
+            let cache = cache.clone();
+            let key = format!("key:{round}:{number}");
+            readers.spawn(async move { load(&cache, &key, number).await });
+        }
+        let (mut in_flight, mut loaded) = (0, 0);
+        // The others load.
+        while in_flight + loaded < 6_000 {
+            tokio::task::yield_now().await;
+            in_flight = cache.health().await.remote.unwrap().in_flight as u64;
+            loaded = cache.stats().loads - loads;
+        }
+        assert!(room.contains(&in_flight), "round {round}: {in_flight}");
+        assert_eq!(cache.stats().remote_skipped - skipped, loaded);
+        store.gate_reads(false);
+        while readers.join_next().await.is_some() {}
+    }
+}
+
 #[tokio::test]
 async fn an_operation_whose_caller_goes_away_is_under_way_no_more() {
     let store = HeldStore::open();
