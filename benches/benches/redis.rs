@@ -3,6 +3,7 @@
 //!
 //! Every subject runs on one tokio thread. `-- --only <words>` leaves out the subjects without these words.
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::hint::black_box;
 use std::pin::Pin;
@@ -10,13 +11,16 @@ use std::rc::Rc;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
+use benches::document;
+use benches::rounds::in_turns;
 use benches::server::Server;
+use benches::subject::per_call;
 use benches::table::{Table, number, ratio};
 use benches::user::{User, load};
 use cached::AsyncRedisCache;
 use cached::macros::concurrent_cached;
 use fred::prelude::{ClientLike as _, KeysInterface as _};
-use larder::{Cache, Memory, Redis, cached};
+use larder::{Cache, Codec, Memory, Redis, Scope, Tag, cached};
 use redis::AsyncCommands as _;
 use rustis::commands::StringCommands as _;
 use tokio::runtime::{Builder, Runtime};
@@ -34,7 +38,13 @@ fn main() {
     let effort = if asked("--quick") { QUICK } else { FULL };
     let server = Server::start();
     let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
-    println!("{}", hits(&runtime, &server, &only, effort));
+    for table in hits(&runtime, &server, &only, effort) {
+        println!("{table}");
+    }
+    if only.is_empty() {
+        println!("{}", invalidations(&runtime, &server, effort));
+        println!("{}", codecs(effort));
+    }
 }
 
 /// How much is measured.
@@ -43,23 +53,27 @@ struct Effort {
     rounds: usize,
     /// Calls of all tasks together, for each number of tasks.
     calls: [u64; 3],
+    /// Entries under an invalidation that covers many.
+    many: u64,
 }
 
-const FULL: Effort = Effort { rounds: 21, calls: [3_000, 100_000, 200_000] };
-const QUICK: Effort = Effort { rounds: 3, calls: [300, 5_000, 5_000] };
+const FULL: Effort = Effort { rounds: 15, calls: [2_000, 30_000, 60_000], many: 1_000_000 };
+const QUICK: Effort = Effort { rounds: 3, calls: [300, 5_000, 5_000], many: 10_000 };
 
 /// A way to read one value, by its number.
 struct Subject {
     name: &'static str,
-    get: Rc<dyn Fn(u64) -> Pin<Box<dyn Future<Output = ()>>>>,
+    get: Rc<dyn Fn(u64) -> Answer>,
 }
+
+type Answer = Pin<Box<dyn Future<Output = ()>>>;
 
 impl Subject {
     fn new<F: Future<Output: 'static> + 'static>(
         name: &'static str,
         get: impl Fn(u64) -> F + 'static,
     ) -> Self {
-        let get = move |id| -> Pin<Box<dyn Future<Output = ()>>> {
+        let get = move |id| -> Answer {
             let answer = get(id);
             Box::pin(async move {
                 black_box(answer.await);
@@ -90,49 +104,64 @@ impl Subject {
     }
 }
 
-/// Thousand reads a second of each subject, by the number of callers.
-fn hits(runtime: &Runtime, server: &Server, only: &str, effort: Effort) -> Table {
+/// Thousand reads a second of each subject, by the number of callers; and the processor time of one read in the
+/// client's thread, which tells more where others use the machine, too.
+fn hits(runtime: &Runtime, server: &Server, only: &str, effort: Effort) -> [Table; 2] {
     let mut subjects = runtime.block_on(subjects(&server.url()));
     subjects.retain(|subject| subject.name.contains(only));
-    let mut medians = vec![Vec::new(); subjects.len()];
+    let mut rates = vec![Vec::new(); subjects.len()];
+    let mut costs = vec![Vec::new(); subjects.len()];
     for (tasks, calls) in TASKS.into_iter().zip(effort.calls) {
-        let mut samples = vec![Vec::new(); subjects.len()];
+        let mut samples = vec![(Vec::new(), Vec::new()); subjects.len()];
         for round in 0..=effort.rounds {
             for turn in 0..subjects.len() {
                 // Nobody always runs after the same neighbour.
                 let subject = (turn + round) % subjects.len();
+                let before = used();
                 let elapsed = subjects[subject].elapsed(runtime, tasks, calls);
-                #[expect(clippy::cast_precision_loss, reason = "a few hundred thousand")]
-                let thousands = (calls / tasks * tasks) as f64 / elapsed.as_secs_f64() / 1e3;
+                let used = used().saturating_sub(before);
+                let calls = usize::try_from(calls / tasks * tasks).unwrap_or(usize::MAX);
                 // The first round fills, and warms up.
                 if round > 0 {
-                    samples[subject].push(thousands);
+                    samples[subject].0.push(1e6 / per_call(elapsed, calls));
+                    samples[subject].1.push(per_call(used, calls) / 1e3);
                 }
             }
         }
-        for (medians, mut samples) in medians.iter_mut().zip(samples) {
-            samples.sort_by(f64::total_cmp);
-            medians.push(samples[samples.len() / 2]);
+        for (subject, (rate, cost)) in samples.into_iter().enumerate() {
+            rates[subject].push(median(rate));
+            costs[subject].push(median(cost));
         }
     }
+    let headings = |what| [what, "1 task", "of raw", "64 tasks", "of raw", "512 tasks", "of raw"];
     let raw = subjects.iter().position(|subject| subject.name == RAW);
-    let mut table = Table::new(&[
-        "thousand reads a second",
-        "1 task",
-        "of raw",
-        "64 tasks",
-        "of raw",
-        "512 tasks",
-        "of raw",
-    ]);
-    for (subject, mine) in subjects.iter().zip(&medians) {
-        let mut cells = vec![subject.name.to_owned()];
-        for (at, &mine) in mine.iter().enumerate() {
-            cells.extend([number(mine), ratio(raw.map_or(f64::NAN, |raw| mine / medians[raw][at]))]);
+    let table = |what, medians: &[Vec<f64>], over: fn(f64, f64) -> f64| {
+        let mut table = Table::new(&headings(what));
+        for (subject, mine) in subjects.iter().zip(medians) {
+            let mut cells = vec![subject.name.to_owned()];
+            for (at, &mine) in mine.iter().enumerate() {
+                cells.extend([number(mine), ratio(raw.map_or(f64::NAN, |raw| over(mine, medians[raw][at])))]);
+            }
+            table.row(cells);
         }
-        table.row(cells);
-    }
-    table
+        table
+    };
+    [
+        table("thousand reads a second", &rates, |mine, raw| mine / raw),
+        table("processor time of the client, µs a read", &costs, |mine, raw| mine / raw),
+    ]
+}
+
+fn median(mut samples: Vec<f64>) -> f64 {
+    samples.sort_by(f64::total_cmp);
+    samples[samples.len() / 2]
+}
+
+/// How long this thread has had a processor so far, where Linux says it.
+fn used() -> Duration {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let nanos = text.split_whitespace().next().and_then(|nanos| nanos.parse().ok());
+    Duration::from_nanos(nanos.unwrap_or(0))
 }
 
 const RAW: &str = "redis 1.8, MultiplexedConnection, GET";
@@ -140,25 +169,24 @@ const RAW: &str = "redis 1.8, MultiplexedConnection, GET";
 /// The subjects, their values stored.
 async fn subjects(url: &str) -> Vec<Subject> {
     URL.get_or_init(|| url.to_owned());
-    let remote = || Redis::open(url).expect("a URL");
-    let shared = Cache::builder().namespace("shared").remote(remote()).build();
-    let packed =
-        Cache::builder().namespace("packed").remote(remote()).codec(larder::Codec::MessagePack).build();
-    // Every key is asked for within the two seconds for which a near value may be old.
-    let near = Cache::builder()
-        .namespace("near")
-        .local(Memory::new(100_000))
-        .remote(remote())
-        .max_staleness(Duration::from_secs(3600))
-        .build();
+    // Nothing is to fail because somebody else uses the machine.
+    let remote = || patient(url);
+    let shared = Users { cache: Cache::builder().namespace("shared").remote(remote()).build() };
+    let builder = Cache::builder().namespace("packed").remote(remote());
+    let packed = Users { cache: builder.codec(Codec::MessagePack).build() };
+    // Every key is asked for within the time for which a near value may be old.
+    let builder = Cache::builder().namespace("near").local(Memory::new(100_000)).remote(remote());
+    let near = Users { cache: builder.max_staleness(Duration::from_secs(3600)).build() };
 
     let client = redis::Client::open(url).expect("a URL");
-    let raw = client.get_multiplexed_async_connection().await.expect("a connection");
+    let config = redis::AsyncConnectionConfig::new;
+    let bounded = config().set_response_timeout(Some(PATIENCE));
+    let raw = client.get_multiplexed_async_connection_with_config(&bounded).await.expect("a connection");
     let mut filling = raw.clone();
     for id in 0..KEYS {
         let _: () = filling.set(raw_key(id), &[b'x'; 200][..]).await.expect("stored");
     }
-    let unbounded = redis::AsyncConnectionConfig::new().set_response_timeout(None);
+    let unbounded = config().set_response_timeout(None);
     let unbounded =
         client.get_multiplexed_async_connection_with_config(&unbounded).await.expect("a connection");
     let rustis = rustis::client::Client::connect(url).await.expect("a connection");
@@ -184,16 +212,16 @@ async fn subjects(url: &str) -> Vec<Subject> {
             async move { client.get::<bytes::Bytes, _>(raw_key(id)).await.expect("an answer") }
         }),
         Subject::new("larder, Redis only, JSON", move |id| {
-            let cache = shared.clone();
-            async move { user(&cache, id).await }
+            let users = shared.clone();
+            async move { users.get(id).await }
         }),
         Subject::new("larder, Redis only, MessagePack", move |id| {
-            let cache = packed.clone();
-            async move { user(&cache, id).await }
+            let users = packed.clone();
+            async move { users.get(id).await }
         }),
         Subject::new("larder, memory over Redis", move |id| {
-            let cache = near.clone();
-            async move { user(&cache, id).await }
+            let users = near.clone();
+            async move { users.get(id).await }
         }),
         Subject::new("cached 4.1 #[concurrent_cached] on Redis", |id| async move {
             peer(id).await.expect("an answer")
@@ -205,9 +233,16 @@ fn raw_key(id: u64) -> String {
     format!("raw:user:{id}")
 }
 
-#[cached(ttl = 36_000, key = "user:<id>", skip(_cache), cache = _cache)]
-async fn user(_cache: &Cache, id: u64) -> User {
-    load(id).await
+#[derive(Clone)]
+struct Users {
+    cache: Cache,
+}
+
+impl Users {
+    #[cached(ttl = 36_000, key = "user:<id>", skip(self), cache = self.cache)]
+    async fn get(&self, id: u64) -> User {
+        load(id).await
+    }
 }
 
 static URL: OnceLock<String> = OnceLock::new();
@@ -220,3 +255,143 @@ static URL: OnceLock<String> = OnceLock::new();
 async fn peer(id: u64) -> Result<User, String> {
     Ok(load(id).await)
 }
+
+/// What covers everybody in [`Staff`], and an invalidation of it.
+fn covers() -> [(&'static str, Scope); 2] {
+    [("`user:*`", Scope::from("user:*")), ("a tag", Tag::from("staff").into())]
+}
+
+struct Staff(Cache);
+
+impl Staff {
+    /// Everybody up to `count`, stored.
+    async fn of(url: &str, namespace: &str, count: u64) -> Self {
+        let staff = Self(Cache::builder().namespace(namespace).remote(patient(url)).build());
+        let ids: Vec<u64> = (0..count).collect();
+        for ids in ids.chunks(1_000) {
+            staff.members(ids).await;
+        }
+        staff
+    }
+
+    #[cached(ttl = 36_000, key = "user:<id>", each(id in ids), tags = ["staff"], skip(self), cache = self.0)]
+    async fn members(&self, ids: &[u64]) -> HashMap<u64, User> {
+        let mut members = HashMap::new();
+        for &id in ids {
+            members.insert(id, load(id).await);
+        }
+        members
+    }
+}
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+fn patient(url: &str) -> Redis {
+    let redis = Redis::builder().url(url).read_deadline(PATIENCE).write_deadline(PATIENCE);
+    redis.invalidate_deadline(PATIENCE).build().expect("a URL")
+}
+
+/// What an invalidation costs by how much it covers, beside looking for the keys and removing them.
+fn invalidations(runtime: &Runtime, server: &Server, effort: Effort) -> Table {
+    let url = server.url();
+    let few = runtime.block_on(Staff::of(&url, "few", 10));
+    let many = runtime.block_on(Staff::of(&url, "many", effort.many));
+    let client = redis::Client::open(url.as_str()).expect("a URL");
+    let unbounded = redis::AsyncConnectionConfig::new().set_response_timeout(None);
+    let connection = client.get_multiplexed_async_connection_with_config(&unbounded);
+    let mut raw = runtime.block_on(connection).expect("a connection");
+    let lots = format!("{} entries", effort.many);
+    let mut table = Table::new(&["an invalidation on Redis, µs", "10 entries", &lots, "ratio"]);
+    let mut ours = f64::NAN;
+    for (name, scope) in covers() {
+        let run = |staff: &Staff| {
+            let start = Instant::now();
+            runtime.block_on(staff.0.invalidate(scope.clone())).expect("delivered");
+            start.elapsed()
+        };
+        let [small, large] =
+            in_turns(20 * effort.rounds, 1, &mut [&mut || run(&few), &mut || run(&many)]).map(|ns| ns / 1e3);
+        ours = large;
+        table.row(vec![name.to_owned(), number(small), number(large), ratio(large / small)]);
+    }
+    let present: u64 = runtime.block_on(redis::cmd("DBSIZE").query_async(&mut raw)).expect("an answer");
+    assert!(present > effort.many, "the entries are there: {present}");
+    let start = Instant::now();
+    let removed = runtime.block_on(remove(&mut raw, "many:user:*"));
+    let took = per_call(start.elapsed(), 1) / 1e3;
+    assert_eq!(removed, effort.many);
+    table.row(vec!["SCAN and UNLINK".to_owned(), String::new(), number(took), String::new()]);
+    table.row(vec!["that over ours".to_owned(), String::new(), number(took / ours), String::new()]);
+    table
+}
+
+/// Removes all keys that match, as is done without generations.
+async fn remove(raw: &mut redis::aio::MultiplexedConnection, pattern: &str) -> u64 {
+    let (mut cursor, mut removed) = (0_u64, 0);
+    loop {
+        let mut scan = redis::cmd("SCAN");
+        scan.arg(cursor).arg("MATCH").arg(pattern).arg("COUNT").arg(1_000);
+        let (next, keys): (u64, Vec<String>) = scan.query_async(raw).await.expect("an answer");
+        if !keys.is_empty() {
+            removed += redis::cmd("UNLINK").arg(keys).query_async::<u64>(raw).await.expect("an answer");
+        }
+        cursor = next;
+        if cursor == 0 {
+            return removed;
+        }
+    }
+}
+
+/// What a value costs on its way out and in: as bytes, and smaller.
+fn codecs(effort: Effort) -> Table {
+    let mut table = Table::new(&["a value", "bytes", "out, ns", "in, ns"]);
+    for (size, lines) in [("a small document", 8), ("a large document", 150)] {
+        let document = document::of(lines);
+        let text = serde_json::to_vec(&document).expect("JSON");
+        let packed = rmp_serde::to_vec_named(&document).expect("MessagePack");
+        let lz4 = lz4_flex::compress_prepend_size(&text);
+        let zstd = zstd::bulk::compress(&text, 1).expect("compressed");
+        let length = text.len();
+        let mut ways: [(&str, usize, Work<'_>, Work<'_>); 4] = [
+            (
+                "JSON",
+                text.len(),
+                Box::new(|| drop(black_box(serde_json::to_vec(&document)))),
+                Box::new(|| drop(black_box(serde_json::from_slice::<document::Document>(&text)))),
+            ),
+            (
+                "MessagePack",
+                packed.len(),
+                Box::new(|| drop(black_box(rmp_serde::to_vec_named(&document)))),
+                Box::new(|| drop(black_box(rmp_serde::from_slice::<document::Document>(&packed)))),
+            ),
+            (
+                "LZ4 of the JSON",
+                lz4.len(),
+                Box::new(|| drop(black_box(lz4_flex::compress_prepend_size(&text)))),
+                Box::new(|| drop(black_box(lz4_flex::decompress_size_prepended(&lz4)))),
+            ),
+            (
+                "Zstandard 1 of the JSON",
+                zstd.len(),
+                Box::new(|| drop(black_box(zstd::bulk::compress(&text, 1)))),
+                Box::new(|| drop(black_box(zstd::bulk::decompress(&zstd, length)))),
+            ),
+        ];
+        for (name, bytes, out, back) in &mut ways {
+            // Few, so that most samples end before somebody else wants the processor.
+            let calls = 20;
+            let timed = |work: &mut Work<'_>| {
+                let start = Instant::now();
+                (0..calls).for_each(|_| work());
+                start.elapsed()
+            };
+            let [out] = in_turns(10 * effort.rounds, calls, &mut [&mut || timed(out)]);
+            let [back] = in_turns(10 * effort.rounds, calls, &mut [&mut || timed(back)]);
+            table.row(vec![format!("{size}, {name}"), bytes.to_string(), number(out), number(back)]);
+        }
+    }
+    table
+}
+
+type Work<'w> = Box<dyn FnMut() + 'w>;

@@ -2,6 +2,7 @@
 //! The benchmarks themselves are in `benches/`, one file for each question.
 
 pub mod count;
+pub mod document;
 pub mod eviction;
 pub mod lock_free;
 pub mod peers;
