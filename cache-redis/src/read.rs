@@ -93,7 +93,8 @@ impl<'a> Look<'a> {
         match answered(value)? {
             Value::BulkString(bytes) if is_lease(&bytes) => match self.claim {
                 None => Ok(Seen::Found(absent(generations))),
-                Some(claim) if claim.yields => {
+                // Its own was left by a look before this, over a connection that broke.
+                Some(claim) if claim.yields && bytes[1..] != claim.token.0 => {
                     Ok(Seen::Found(Fetched { leased: true, ..absent(generations) }))
                 }
                 Some(_) => Ok(Seen::Unclear),
@@ -240,6 +241,9 @@ mod tests {
         let yielded = Fetched { leased: true, ..found(None, 0) };
         let answer = seen(Some(&yielding), [Value::Int(5), lease(), generation()], None);
         assert_eq!(answer, Some(Seen::Found(yielded)));
+        let own = Value::BulkString([&b"P"[..], &CLAIM.token.0].concat());
+        let answer = seen(Some(&yielding), [Value::Int(5), own, generation()], None);
+        assert_eq!(answer, Some(Seen::Unclear), "nobody yields to himself");
         assert_eq!(claiming(Value::Nil, None), Some(Seen::Unclaimed(found(None, 0))));
         assert_eq!(claiming(Value::Nil, Some(Value::Okay)), nothing());
         assert_eq!(claiming(Value::Nil, Some(Value::Nil)), Some(Seen::Unclear), "somebody came between");
