@@ -7,13 +7,15 @@ use crate::cache::Cache;
 use crate::codec::Codec;
 use crate::compress::{Compression, Threshold};
 use crate::guard::Guard;
-use crate::store::{LocalStore, RemoteStore};
+use crate::store::{Front, LocalStore, RemoteStore};
 
 /// What a cache is made of. Fixed once it is built.
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) namespace: Box<str>,
     pub(crate) local: Option<Box<dyn LocalStore>>,
+    /// That of the local store.
+    pub(crate) front: Option<Arc<Front>>,
     pub(crate) remote: Option<Guard>,
     pub(crate) default_ttl: Duration,
     pub(crate) jitter: f64,
@@ -40,6 +42,7 @@ impl CacheBuilder {
             settings: Settings {
                 namespace: "larder".into(),
                 local: None,
+                front: None,
                 remote: None,
                 default_ttl: Duration::from_secs(300),
                 jitter: 0.0,
@@ -61,6 +64,7 @@ impl CacheBuilder {
 
     /// Keeps live values in this process.
     pub fn local(mut self, store: impl LocalStore) -> Self {
+        self.settings.front = store.front();
         self.settings.local = Some(Box::new(store));
         self
     }

@@ -111,7 +111,7 @@ where
     if clones_in_place::<S::Value>() {
         return cache.peek(key, |entry| serve(cache, shape, entry));
     }
-    serve(cache, shape, &cache.peek(key, |entry| Some(Arc::clone(entry)))?)
+    cache.peek_unlocked(key, |entry| serve(cache, shape, entry))
 }
 
 /// What the caller gets of an entry that may be served.

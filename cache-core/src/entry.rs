@@ -19,7 +19,8 @@ use crate::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 pub struct Entry<V: ?Sized = dyn Any + Send + Sync> {
     /// A [`narrow`] number.
     weight: [u8; 3],
-    round: AtomicU8,
+    /// The round, and whether it was [`KEPT`].
+    marks: AtomicU8,
     /// The bits of an [`Aging`].
     aging: AtomicU32,
     // From the middle of the stamp to the end is what a hit reads: two cache lines, wherever the entry lies.
@@ -54,6 +55,9 @@ pub(crate) struct Life {
     pub(crate) fresh: Duration,
     pub(crate) aging: Aging,
 }
+
+/// Marks an entry that was kept in front of its store.
+const KEPT: u8 = 1 << 7;
 
 /// Bits of a narrow number.
 const NARROW: u32 = 24;
@@ -90,7 +94,7 @@ impl<V: Any + Send + Sync> Entry<V> {
             stamp: Arc::unwrap_or_clone(stamp).of_an_entry(until.trusted.nanos()),
             fresh_until: AtomicU64::new(until.fresh.nanos()),
             weight: three_bytes(narrow(u64::try_from(weight).unwrap_or(u64::MAX))),
-            round: AtomicU8::new(0),
+            marks: AtomicU8::new(0),
             aging: AtomicU32::new(0),
             value,
         }
@@ -133,12 +137,25 @@ impl<V: ?Sized> Entry<V> {
         self.fresh_until.store(moment.nanos(), Ordering::Relaxed);
     }
 
-    /// Notes that a store has looked at the entry in this round of its own; whether it had not before.
+    /// Notes that a store has looked at the entry in this round of its own, from 1 to 127; whether it had not before.
     ///
     /// For stores that look at all of theirs in turn. Before its first round an entry is in round 0, so no other
     /// round has that number.
     pub fn enter_round(&self, round: u8) -> bool {
-        self.round.swap(round, Ordering::Relaxed) != round
+        let round = round & !KEPT;
+        let entered = |marks| Some(marks & KEPT | round);
+        let before = self.marks.fetch_update(Ordering::Relaxed, Ordering::Relaxed, entered);
+        before.is_ok_and(|marks| marks & !KEPT != round)
+    }
+
+    /// Notes that a pointer to the entry is kept in [front](crate::store::Front) of its store.
+    pub(crate) fn note_kept(&self) {
+        self.marks.fetch_or(KEPT, Ordering::Relaxed);
+    }
+
+    /// Whether such a pointer was kept at any time.
+    pub(crate) fn was_kept(&self) -> bool {
+        self.marks.load(Ordering::Relaxed) & KEPT != 0
     }
 
     /// Until when it will do for those who take a stale value; never before it stops being fresh.

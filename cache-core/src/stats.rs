@@ -122,11 +122,13 @@ impl Counters {
 const OWNED: usize = 16;
 /// Cells that all further threads share.
 const SHARED: usize = 8;
+/// What threads have one of each: those of their own, and those that many share.
+pub(crate) const PLACES: usize = OWNED + SHARED;
 
 /// A count that threads add to without touching each other's cache lines.
 #[derive(Default)]
 pub(crate) struct Counter {
-    cells: [Cell; OWNED + SHARED],
+    cells: [Cell; PLACES],
 }
 
 /// One cell, alone on its pair of cache lines.
@@ -171,9 +173,9 @@ thread_local! {
 }
 
 /// The owned places that are free, and how many threads have come too late for one.
-static PLACES: Mutex<Places> = Mutex::new(Places { begun: 0, vacated: Vec::new() });
+static TENANCIES: Mutex<Tenancies> = Mutex::new(Tenancies { begun: 0, vacated: Vec::new() });
 
-struct Places {
+struct Tenancies {
     begun: usize,
     vacated: Vec<usize>,
 }
@@ -183,7 +185,7 @@ struct Tenancy(usize);
 
 impl Tenancy {
     fn begin() -> Self {
-        let mut places = PLACES.lock();
+        let mut places = TENANCIES.lock();
         if let Some(vacated) = places.vacated.pop() {
             return Self(vacated);
         }
@@ -198,14 +200,14 @@ impl Drop for Tenancy {
         if self.0 < OWNED {
             // What this thread still counts while it ends must not disturb the next owner.
             PLACE.set(OWNED);
-            PLACES.lock().vacated.push(self.0);
+            TENANCIES.lock().vacated.push(self.0);
         }
     }
 }
 
-/// The place of this thread's cell.
+/// The place of this thread, below [`PLACES`].
 #[inline]
-fn place() -> usize {
+pub(crate) fn place() -> usize {
     let place = PLACE.get();
     if place == usize::MAX { settle() } else { place }
 }

@@ -20,7 +20,7 @@ use crate::random;
 use crate::sabotage::{Fault, is_planted};
 use crate::scope::{Stamp, unmoved};
 use crate::site::Site;
-use crate::store::{Claim, Expect, Fetched, Generation, Put, RemoteStore, Removal, Token};
+use crate::store::{AskStore, Claim, Expect, Fetched, Generation, InFront, Put, RemoteStore, Removal, Token};
 use crate::tag::Tag;
 
 /// The longest time to live that is passed on, so that no store has to fear overflow: 10 years.
@@ -162,38 +162,90 @@ fn stored_ttl(ttl: Duration) -> Duration {
 }
 
 impl Inner {
-    /// Takes what `take` finds in the local entry of `key`, if that entry is current and fresh.
+    /// Takes what `take` finds in the local entry of `key`, if that entry is current and fresh. It may do so under a
+    /// lock, so it must run nothing that others have written.
     #[inline]
     pub(crate) fn peek<T>(&self, key: KeyRef<'_>, take: impl FnOnce(&Arc<Entry>) -> Option<T>) -> Option<T> {
-        let local = self.settings.local.as_deref()?;
-        let (mut take, mut taken) = (Some(take), None);
-        local.read(key, &mut |entry| {
-            if self.may_serve(entry, key)
-                && let Some(take) = take.take()
-            {
-                taken = take(entry);
-            }
-        });
-        taken
+        let ask = match self.in_front(key) {
+            Ok(found) => match found.entry() {
+                Some(entry) if self.may_serve(entry, key) => return take(entry),
+                _ => AskStore::Only,
+            },
+            Err(ask) => ask,
+        };
+        self.visit(key, ask, |entry| self.may_serve(entry, key).then(|| take(entry)))?
+    }
+
+    /// As [`peek`](Self::peek), under no lock.
+    #[inline]
+    pub(crate) fn peek_unlocked<T>(
+        &self,
+        key: KeyRef<'_>,
+        take: impl FnOnce(&Arc<Entry>) -> Option<T>,
+    ) -> Option<T> {
+        let found = self.in_front(key).map(|found| found.unlocked());
+        let ask = match found {
+            Ok(Some(entry)) if self.may_serve(&entry, key) => return take(&entry),
+            Ok(_) => AskStore::Only,
+            Err(ask) => ask,
+        };
+        let found = self.visit(key, ask, |entry| self.may_serve(entry, key).then(|| Arc::clone(entry)));
+        take(&found?)
     }
 
     /// Takes what `take` finds in the local entry of `key`, if that entry is current, whatever its age: the moment
-    /// is that of the look.
+    /// is that of the look. It may do so under a lock.
     pub(crate) fn look<T>(
         &self,
         key: KeyRef<'_>,
         take: impl FnOnce(&Arc<Entry>, Moment) -> Option<T>,
     ) -> Option<T> {
-        let local = self.settings.local.as_deref()?;
-        let (mut take, mut taken) = (Some(take), None);
-        local.read(key, &mut |entry| {
+        let usable = |entry: &Entry| {
             let trust = self.trust();
-            if self.scopes.is_current(entry.stamp(), key) || is_planted(Fault::StaleUnasked) {
-                let now = trust.now();
-                taken = take.take().filter(|_| trust.covers(entry, now)).and_then(|take| take(entry, now));
+            let is_current = self.scopes.is_current(entry.stamp(), key) || is_planted(Fault::StaleUnasked);
+            let now = trust.now();
+            (is_current && trust.covers(entry, now)).then_some(now)
+        };
+        let ask = match self.in_front(key) {
+            Ok(found) => match found.entry().and_then(|entry| Some((entry, usable(entry)?))) {
+                Some((entry, now)) => return take(entry, now),
+                None => AskStore::Only,
+            },
+            Err(ask) => ask,
+        };
+        self.visit(key, ask, |entry| usable(entry).map(|now| take(entry, now)))?
+    }
+
+    /// What is in front of the local store under `key`.
+    #[inline]
+    fn in_front(&self, key: KeyRef<'_>) -> Result<InFront<'_>, AskStore> {
+        match &self.settings.front {
+            Some(front) => front.read(key),
+            None => Err(AskStore::Only),
+        }
+    }
+
+    /// What `visit` makes of the local store's entry of `key`. What it makes something of is kept in front if so asked.
+    #[inline(never)]
+    fn visit<T>(
+        &self,
+        key: KeyRef<'_>,
+        ask: AskStore,
+        visit: impl FnOnce(&Arc<Entry>) -> Option<T>,
+    ) -> Option<T> {
+        let local = self.settings.local.as_deref()?;
+        let (mut visit, mut made, mut displaced) = (Some(visit), None, None);
+        local.read(key, &mut |entry| {
+            made = visit.take().and_then(|visit| visit(entry));
+            if ask == AskStore::AndKeep
+                && made.is_some()
+                && let Some(front) = &self.settings.front
+            {
+                displaced = front.keep(entry);
             }
         });
-        taken
+        drop(displaced);
+        made
     }
 
     /// Whether the entry, found under `key`, is current and fresh.

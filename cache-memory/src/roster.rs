@@ -4,6 +4,9 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+/// Rounds have so many numbers, from 1 on.
+const ROUNDS: u8 = 127;
+
 /// The hashes of the entries of a store, in the order of their turns.
 ///
 /// One that is gone, or that is there twice, is struck off when its turn comes: so with three turns for each
@@ -48,8 +51,7 @@ impl Roster {
         let list = &mut *self.list(hash);
         if list.left == 0 {
             list.left = list.hashes.len();
-            // An entry that had no turn yet is in round 0.
-            list.round = list.round.checked_add(1).unwrap_or(1);
+            list.round = list.round % ROUNDS + 1;
         }
         let hash = list.hashes.pop_front()?;
         list.left = list.left.saturating_sub(1);

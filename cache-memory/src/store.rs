@@ -10,7 +10,7 @@ use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use cache_core::store::{LocalStore, Removal, Usage};
+use cache_core::store::{Front, LocalStore, Removal, Usage};
 use cache_core::{Entry, KeyRef};
 use quick_cache::sync::Cache;
 use quick_cache::{Equivalent, Lifecycle, OptionsBuilder, Weighter};
@@ -42,6 +42,7 @@ const RESERVED: usize = 1 << 20;
 /// ```
 pub struct Memory {
     entries: Cache<Held, (), Weight, Prehashed, Evictions>,
+    front: Arc<Front>,
     roster: Roster,
     evictions: Evictions,
     weight: Weight,
@@ -64,7 +65,8 @@ impl Memory {
 
     pub(crate) fn with(bounds: Bounds, listener: Option<Listener>) -> Self {
         let Bounds { shards, capacity, entries, weight } = bounds;
-        let evictions = Evictions::default();
+        let front = Arc::new(Front::new(entries));
+        let evictions = Evictions { count: Arc::default(), front: Arc::clone(&front) };
         let options = OptionsBuilder::new()
             .shards(shards)
             .estimated_items_capacity(entries)
@@ -80,6 +82,7 @@ impl Memory {
         entries.reserve(expected);
         Self {
             entries,
+            front,
             roster: Roster::new(expected, shards),
             evictions,
             weight,
@@ -102,6 +105,7 @@ impl Memory {
         if let Some((entry, removal)) = over
             && self.entries.remove(&This(&entry)).is_some()
         {
+            self.front.forget(&entry);
             self.tell(&entry, removal);
         }
     }
@@ -133,12 +137,12 @@ impl LocalStore for Memory {
     }
 
     fn remove(&self, key: KeyRef<'_>) {
-        self.entries.remove(&Asked { key, visit: Cell::new(None) });
+        self.entries.remove(&Asked { key, visit: Cell::new(Some(&mut |entry| self.front.forget(entry))) });
     }
 
     fn clear(&self) {
         // One by one, so that no reader waits for more than one entry to go.
-        self.entries.drain().for_each(drop);
+        self.entries.drain().for_each(|(Held(entry), ())| self.front.forget(&entry));
         self.roster.clear();
     }
 
@@ -155,10 +159,14 @@ impl LocalStore for Memory {
         self.weight != Weight::Entry
     }
 
+    fn front(&self) -> Option<Arc<Front>> {
+        Some(Arc::clone(&self.front))
+    }
+
     fn usage(&self) -> Usage {
         let entries = u64::try_from(self.entries.len()).unwrap_or(u64::MAX);
         let bytes = if self.is_weighed() { self.entries.weight() } else { 0 };
-        Usage::new(entries, bytes, self.evictions.0.load(Ordering::Relaxed))
+        Usage::new(entries, bytes, self.evictions.count.load(Ordering::Relaxed))
     }
 }
 
@@ -292,9 +300,12 @@ impl Hasher for Prehashed {
     }
 }
 
-/// Counts the entries that made room for others.
-#[derive(Clone, Default)]
-struct Evictions(Arc<AtomicU64>);
+/// Counts the entries that made room for others, and has the front forget whatever goes.
+#[derive(Clone)]
+struct Evictions {
+    count: Arc<AtomicU64>,
+    front: Arc<Front>,
+}
 
 /// What an insertion pushed out: dropped after the shard's lock, for a value's `Drop` may take long.
 #[derive(Default)]
@@ -312,10 +323,12 @@ impl Lifecycle<Held, ()> for Evictions {
     type RequestState = Dropped;
 
     fn on_evict(&self, dropped: &mut Dropped, held: Held, (): ()) {
+        // Under the shard's lock, so that nobody finds what was replaced after what took its place.
+        self.front.forget(&held.0);
         if dropped.inserted == Some(held.0.key().hash64()) {
             dropped.replaced = true;
         } else {
-            self.0.fetch_add(1, Ordering::Relaxed);
+            self.count.fetch_add(1, Ordering::Relaxed);
         }
         if dropped.first.is_none() {
             dropped.first = Some(held);

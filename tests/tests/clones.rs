@@ -24,6 +24,11 @@ impl Clone for Busy {
                 for id in 0..200_u64 {
                     cache.set(format!("other:{id}"), &id, Duration::from_secs(60)).await.unwrap();
                 }
+                if CLONES.load(Ordering::Relaxed) % 4 == 3 {
+                    // It is this one, perhaps, that is being cloned.
+                    cache.delete("plain:1").await.unwrap();
+                    cache.delete("aging:1").await.unwrap();
+                }
             };
             pollster::block_on(stores);
             let _ = done.send(());
@@ -50,12 +55,13 @@ async fn a_value_may_use_the_cache_while_it_is_cloned() {
     let cache = Cache::builder().local(Memory::new(10_000)).build();
     cache
         .scope(async {
-            for id in [1, 1, 2, 2] {
+            for id in [1, 1, 1, 1, 1, 1, 2, 2, 2, 2] {
                 assert_eq!(plain(id).await.name, format!("plain {id}"));
                 assert_eq!(aging(id).await.name, format!("aging {id}"));
             }
         })
         .await;
-    assert_eq!(cache.stats().local_hits, 4);
-    assert!(CLONES.load(Ordering::Relaxed) >= 4, "each hit is a clone");
+    let hits = cache.stats().local_hits;
+    assert!(hits >= 8, "{hits} hits");
+    assert!(CLONES.load(Ordering::Relaxed) as u64 >= hits, "each hit is a clone");
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cache_core::store::conformance;
-use cache_core::store::{LocalStore, Usage};
+use cache_core::store::{Front, LocalStore, Usage};
 use cache_core::{Entry, KeyRef};
 
 /// A map behind a lock, which forgets nothing; and what it does wrong, if it does.
@@ -16,6 +16,7 @@ struct Map {
     fault: Fault,
     reads: AtomicU64,
     kept: Mutex<Option<Arc<Entry>>>,
+    front: Option<Arc<Front>>,
 }
 
 /// A promise to break.
@@ -35,6 +36,8 @@ enum Fault {
     ShowsACopy,
     ShowsTheOneBefore,
     ShowsWhatWasRemoved,
+    FrontForgetsNothing,
+    FrontForgetsTooLate,
     CountsTooMany,
     CountsTooFew,
     CountsNoBytes,
@@ -55,6 +58,8 @@ const FAULTS: &[(Fault, &str)] = &[
     (Fault::ShowsACopy, "the very entry that was inserted"),
     (Fault::ShowsTheOneBefore, "had replaced before it began"),
     (Fault::ShowsWhatWasRemoved, "was removed before it began"),
+    (Fault::FrontForgetsNothing, "must see the last entry inserted"),
+    (Fault::FrontForgetsTooLate, "must see the last entry inserted"),
     (Fault::CountsTooMany, "cannot make"),
     (Fault::CountsTooFew, "are counted"),
     (Fault::CountsNoBytes, "entries of 1000 bytes"),
@@ -64,13 +69,15 @@ const FAULTS: &[(Fault, &str)] = &[
 #[test]
 fn a_store_of_anothers_passes() {
     conformance::local(|| Arc::new(Map::new(Fault::None)));
+    conformance::local(|| Arc::new(Map::with_front(Fault::None)));
 }
 
 #[test]
 fn every_broken_promise_is_caught() {
     let mut wrong = Vec::new();
     for &(fault, expected) in FAULTS {
-        let run = AssertUnwindSafe(|| conformance::local(|| Arc::new(Map::new(fault))));
+        let make = || if fault.is_of_the_front() { Map::with_front(fault) } else { Map::new(fault) };
+        let run = AssertUnwindSafe(|| conformance::local(|| Arc::new(make())));
         match catch_unwind(run) {
             Ok(()) => wrong.push(format!("{fault:?} was not caught")),
             Err(panic) => {
@@ -86,9 +93,38 @@ fn every_broken_promise_is_caught() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+impl Fault {
+    fn is_of_the_front(self) -> bool {
+        matches!(self, Self::FrontForgetsNothing | Self::FrontForgetsTooLate)
+    }
+}
+
 impl Map {
     fn new(fault: Fault) -> Self {
-        Self { entries: Mutex::default(), fault, reads: AtomicU64::new(0), kept: Mutex::default() }
+        Self {
+            entries: Mutex::default(),
+            fault,
+            reads: AtomicU64::new(0),
+            kept: Mutex::default(),
+            front: None,
+        }
+    }
+
+    fn with_front(fault: Fault) -> Self {
+        Self { front: Some(Arc::new(Front::new(1_000))), ..Self::new(fault) }
+    }
+
+    /// Has the front forget what goes, unless the fault is that it does not.
+    fn forget(&self, entry: Option<&Arc<Entry>>) {
+        let before = match self.fault {
+            Fault::FrontForgetsNothing => None,
+            // What went the time before.
+            Fault::FrontForgetsTooLate => self.keep(entry.cloned()),
+            _ => entry.cloned(),
+        };
+        if let (Some(front), Some(entry)) = (&self.front, before) {
+            front.forget(&entry);
+        }
     }
 
     fn is(&self, fault: Fault) -> bool {
@@ -116,14 +152,16 @@ impl Map {
 impl LocalStore for Map {
     fn read(&self, key: KeyRef<'_>, visit: &mut dyn FnMut(&Arc<Entry>)) {
         let name = self.name(key);
-        let found = self.entries().get(&name).cloned();
+        // Held while the entry is shown, as the front demands.
+        let entries = self.entries();
+        let found = entries.get(&name).cloned();
         // Once in a while only, as a race would have it.
-        let seldom = self.reads.fetch_add(1, Ordering::Relaxed) % 5_000 == 4_999;
+        let seldom = self.reads.fetch_add(1, Ordering::Relaxed) % 10_000 == 9_999;
         let before = if seldom { self.keep(None) } else { None };
         let found = match self.fault {
             Fault::ShowsTheOneBefore => before.or(found),
             Fault::ShowsWhatWasRemoved => found.or(before),
-            Fault::ShowsWhereNothingIs => found.or_else(|| self.entries().values().next().cloned()),
+            Fault::ShowsWhereNothingIs => found.or_else(|| entries.values().next().cloned()),
             Fault::ShowsACopy => found.map(|entry| match conformance::value::<u64>(&entry) {
                 Some(number) => conformance::entry(entry.key(), *number, 1),
                 None => conformance::entry(entry.key(), "text".to_owned(), 4),
@@ -152,6 +190,7 @@ impl LocalStore for Map {
             return;
         }
         let replaced = entries.insert(name, entry);
+        self.forget(replaced.as_ref());
         if self.is(Fault::ShowsTheOneBefore) && replaced.is_some() {
             self.keep(replaced);
         }
@@ -163,6 +202,7 @@ impl LocalStore for Map {
             Fault::RemovesEverything => self.entries().clear(),
             _ => {
                 let removed = self.entries().remove(&self.name(key));
+                self.forget(removed.as_ref());
                 if self.is(Fault::ShowsWhatWasRemoved) && removed.is_some() {
                     self.keep(removed);
                 }
@@ -172,12 +212,17 @@ impl LocalStore for Map {
 
     fn clear(&self) {
         if !self.is(Fault::ClearsNothing) {
-            self.entries().clear();
+            let removed = std::mem::take(&mut *self.entries());
+            removed.values().for_each(|entry| self.forget(Some(entry)));
         }
     }
 
     fn is_weighed(&self) -> bool {
         true
+    }
+
+    fn front(&self) -> Option<Arc<Front>> {
+        self.front.clone()
     }
 
     fn usage(&self) -> Usage {

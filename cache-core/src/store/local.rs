@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::entry::Entry;
 use crate::key::KeyRef;
+use crate::store::Front;
 
 /// A bounded map from keys to live entries, in this process.
 ///
@@ -41,6 +42,12 @@ pub trait LocalStore: fmt::Debug + Send + Sync + 'static {
     /// something else needs it. `is_over` may be called under a lock. A store need not do anything.
     fn reclaim(&self, limit: usize, is_over: &mut dyn FnMut(&Entry) -> Option<Removal>) {
         let _ = (limit, is_over);
+    }
+
+    /// What stands in front of the store, if anything does: its cache asks that first. See there what the store
+    /// promises with it.
+    fn front(&self) -> Option<Arc<Front>> {
+        None
     }
 
     /// How full the store is, and what it had to evict so far.

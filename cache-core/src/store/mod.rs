@@ -5,9 +5,12 @@
 #[cfg(feature = "conformance")]
 #[expect(clippy::disallowed_methods, reason = "a suite for stores that have clocks and tasks of their own")]
 pub mod conformance;
+mod front;
 mod local;
 mod remote;
 
+pub use front::Front;
+pub(crate) use front::{AskStore, InFront};
 pub use local::{LocalStore, Removal, Usage};
 pub use remote::{
     Append, Claim, Expect, Fetched, Generation, Health, News, Position, Put, Reader, RemoteStore, Token,
