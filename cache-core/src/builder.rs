@@ -14,8 +14,9 @@ use crate::store::{Front, LocalStore, RemoteStore};
 pub(crate) struct Settings {
     pub(crate) namespace: Box<str>,
     pub(crate) local: Option<Box<dyn LocalStore>>,
-    /// That of the local store.
+    /// That of the local store, as is the next.
     pub(crate) front: Option<Arc<Front>>,
+    pub(crate) time_to_idle: Option<Duration>,
     pub(crate) remote: Option<Guard>,
     pub(crate) default_ttl: Duration,
     pub(crate) jitter: f64,
@@ -43,6 +44,7 @@ impl CacheBuilder {
                 namespace: "larder".into(),
                 local: None,
                 front: None,
+                time_to_idle: None,
                 remote: None,
                 default_ttl: Duration::from_secs(300),
                 jitter: 0.0,
@@ -65,6 +67,7 @@ impl CacheBuilder {
     /// Keeps live values in this process.
     pub fn local(mut self, store: impl LocalStore) -> Self {
         self.settings.front = store.front();
+        self.settings.time_to_idle = store.time_to_idle();
         self.settings.local = Some(Box::new(store));
         self
     }

@@ -89,8 +89,8 @@ impl Cache {
     pub(crate) fn new(settings: Settings) -> Self {
         let inner = Arc::new_cyclic(|this| Inner {
             enabled: AtomicBool::new(settings.enabled),
+            scopes: Scopes::noting_use(settings.time_to_idle.is_some()),
             settings,
-            scopes: Scopes::new(),
             flights: Arc::default(),
             counters: Counters::default(),
             debts: Debts::default(),

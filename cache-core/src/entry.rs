@@ -79,8 +79,8 @@ fn widen(narrow: u32) -> u64 {
     u64::from(mantissa) << exponent
 }
 
-fn three_bytes(narrow: u32) -> [u8; 3] {
-    let [low, middle, high, _] = narrow.to_le_bytes();
+fn three_bytes(weight: usize) -> [u8; 3] {
+    let [low, middle, high, _] = narrow(u64::try_from(weight).unwrap_or(u64::MAX)).to_le_bytes();
     [low, middle, high]
 }
 
@@ -93,7 +93,7 @@ impl<V: Any + Send + Sync> Entry<V> {
         Self {
             stamp: Arc::unwrap_or_clone(stamp).of_an_entry(until.trusted.nanos()),
             fresh_until: AtomicU64::new(until.fresh.nanos()),
-            weight: three_bytes(narrow(u64::try_from(weight).unwrap_or(u64::MAX))),
+            weight: three_bytes(weight),
             marks: AtomicU8::new(0),
             aging: AtomicU32::new(0),
             value,
@@ -105,6 +105,15 @@ impl Entry {
     /// The value as a `V`: nothing if it is of another type.
     pub(crate) fn value<V: Any>(&self) -> Option<&V> {
         self.value.downcast_ref()
+    }
+
+    /// The value, whatever its type.
+    pub(crate) fn any(&self) -> &dyn Any {
+        &self.value
+    }
+
+    pub(crate) fn set_weight(&mut self, weight: usize) {
+        self.weight = three_bytes(weight);
     }
 }
 

@@ -32,6 +32,7 @@ mod key;
 mod lease;
 mod lock;
 mod names;
+mod near;
 mod overlap;
 mod pattern;
 mod policy;

@@ -10,7 +10,9 @@ use std::collections::HashMap;
 use std::fmt;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
+use crate::clock::Moment;
 use crate::key::{Key, KeyRef, hash_of};
 use crate::pattern::{Pattern, Reach};
 use crate::sabotage::{Fault, is_planted};
@@ -69,6 +71,8 @@ pub(crate) struct Scopes {
     tags: Mutex<MovedTags>,
     /// One move at a time, so that `clock` never passes a move that is under way.
     moving: Mutex<()>,
+    /// Whether stamps have room to note when their entry was asked for.
+    notes_use: bool,
 }
 
 /// What was known of the covering scopes when a load began, and of which key.
@@ -83,7 +87,7 @@ pub(crate) struct Stamp {
     // What follows is what a hit reads.
     /// The last move up to which the entry is known to be current.
     confirmed: AtomicU64,
-    /// Few entries have any.
+    /// Few entries have any: tags, or the moment they were last asked for.
     tags: Option<Arc<Tagged>>,
     key: Key,
 }
@@ -100,6 +104,8 @@ struct Cell {
 struct Tagged {
     tags: Box<[Tag]>,
     cells: Box<[Arc<Cell>]>,
+    /// When the entry was last asked for, in nanoseconds: where that matters.
+    used: AtomicU64,
 }
 
 const SHARDS: usize = 16;
@@ -130,8 +136,15 @@ struct Globs {
 }
 
 impl Scopes {
+    #[cfg(any(test, feature = "conformance"))]
     pub(crate) fn new() -> Self {
+        Self::noting_use(false)
+    }
+
+    /// If `notes_use`, a stamp knows when its entry was last asked for.
+    pub(crate) fn noting_use(notes_use: bool) -> Self {
         Self {
+            notes_use,
             clock: AtomicU64::new(1),
             floor: AtomicU64::new(0),
             cells: std::array::from_fn(|_| Mutex::default()),
@@ -154,7 +167,7 @@ impl Scopes {
             cell = Some(narrower);
         }
         let cell = cell.filter(|_| sound).unwrap_or_else(Cell::of_nothing_current);
-        let tags = Tagged::new(tags.to_vec(), tags.iter().map(|tag| self.cell_of(tag)).collect());
+        let tags = self.tagged(tags.to_vec(), tags.iter().map(|tag| self.cell_of(tag)).collect());
         let taken = self.clock.load(Ordering::Acquire);
         Stamp { key: key.clone(), taken, confirmed: AtomicU64::new(taken), cell, tags }
     }
@@ -179,7 +192,7 @@ impl Scopes {
             taken,
             confirmed,
             cell: Arc::clone(&stamp.cell),
-            tags: Tagged::new(all, cells),
+            tags: self.tagged(all, cells),
         }
     }
 
@@ -273,6 +286,12 @@ impl Scopes {
         }
     }
 
+    fn tagged(&self, tags: Vec<Tag>, cells: Vec<Arc<Cell>>) -> Option<Arc<Tagged>> {
+        let is_needed = self.notes_use || !cells.is_empty();
+        is_needed
+            .then(|| Arc::new(Tagged { tags: tags.into(), cells: cells.into(), used: AtomicU64::new(0) }))
+    }
+
     fn cell_of(&self, tag: &Tag) -> Arc<Cell> {
         let id = tag_id(tag);
         self.shard(id).lock().cell(id, None)
@@ -317,12 +336,6 @@ impl Cell {
     }
 }
 
-impl Tagged {
-    fn new(tags: Vec<Tag>, cells: Vec<Arc<Cell>>) -> Option<Arc<Self>> {
-        (!cells.is_empty()).then(|| Arc::new(Self { tags: tags.into(), cells: cells.into() }))
-    }
-}
-
 impl Stamp {
     /// The key of the load.
     pub(crate) fn key(&self) -> &Key {
@@ -359,6 +372,20 @@ impl Stamp {
         let known = |cell| self.covering().any(|known| Arc::ptr_eq(known, cell));
         boarded == self.taken
             || made.covering().all(|cell| cell.moved.load(Ordering::Acquire) <= self.taken || known(cell))
+    }
+
+    /// When the entry was last asked for, to the millisecond; the beginning of time where nobody notes it.
+    pub(crate) fn used(&self) -> Moment {
+        Moment::from_nanos(self.tags.as_ref().map_or(0, |tagged| tagged.used.load(Ordering::Relaxed)))
+    }
+
+    /// Notes that the entry is asked for: once in a millisecond at most, so that readers share the memory.
+    pub(crate) fn note_use(&self, now: Moment) {
+        if let Some(tagged) = &self.tags
+            && now.since(self.used()) >= Duration::from_millis(1)
+        {
+            tagged.used.store(now.nanos(), Ordering::Relaxed);
+        }
     }
 
     /// Whether the entry carries all of `tags`.

@@ -14,13 +14,13 @@ use crate::entry::{Absent, Aging, Entry, Life, Until};
 use crate::envelope::{self, IDENTITY, Label};
 use crate::error::{Error, ErrorKind, Result};
 use crate::guard::Guard;
-use crate::key::{Key, KeyRef};
+use crate::key::Key;
 use crate::lease::Lease;
 use crate::random;
 use crate::sabotage::{Fault, is_planted};
 use crate::scope::{Stamp, unmoved};
 use crate::site::Site;
-use crate::store::{AskStore, Claim, Expect, Fetched, Generation, InFront, Put, RemoteStore, Removal, Token};
+use crate::store::{Claim, Expect, Fetched, Generation, LocalStore, Put, RemoteStore, Token};
 use crate::tag::Tag;
 
 /// The longest time to live that is passed on, so that no store has to fear overflow: 10 years.
@@ -162,126 +162,6 @@ fn stored_ttl(ttl: Duration) -> Duration {
 }
 
 impl Inner {
-    /// Takes what `take` finds in the local entry of `key`, if that entry is current and fresh. It may do so under a
-    /// lock, so it must run nothing that others have written.
-    #[inline]
-    pub(crate) fn peek<T>(&self, key: KeyRef<'_>, take: impl FnOnce(&Arc<Entry>) -> Option<T>) -> Option<T> {
-        let ask = match self.in_front(key) {
-            Ok(found) => match found.entry() {
-                Some(entry) if self.may_serve(entry, key) => return take(entry),
-                _ => AskStore::Only,
-            },
-            Err(ask) => ask,
-        };
-        self.visit(key, ask, |entry| self.may_serve(entry, key).then(|| take(entry)))?
-    }
-
-    /// As [`peek`](Self::peek), under no lock.
-    #[inline]
-    pub(crate) fn peek_unlocked<T>(
-        &self,
-        key: KeyRef<'_>,
-        take: impl FnOnce(&Arc<Entry>) -> Option<T>,
-    ) -> Option<T> {
-        let found = self.in_front(key).map(|found| found.unlocked());
-        let ask = match found {
-            Ok(Some(entry)) if self.may_serve(&entry, key) => return take(&entry),
-            Ok(_) => AskStore::Only,
-            Err(ask) => ask,
-        };
-        let found = self.visit(key, ask, |entry| self.may_serve(entry, key).then(|| Arc::clone(entry)));
-        take(&found?)
-    }
-
-    /// Takes what `take` finds in the local entry of `key`, if that entry is current, whatever its age: the moment
-    /// is that of the look. It may do so under a lock.
-    pub(crate) fn look<T>(
-        &self,
-        key: KeyRef<'_>,
-        take: impl FnOnce(&Arc<Entry>, Moment) -> Option<T>,
-    ) -> Option<T> {
-        let usable = |entry: &Entry| {
-            let trust = self.trust();
-            let is_current = self.scopes.is_current(entry.stamp(), key) || is_planted(Fault::StaleUnasked);
-            let now = trust.now();
-            (is_current && trust.covers(entry, now)).then_some(now)
-        };
-        let ask = match self.in_front(key) {
-            Ok(found) => match found.entry().and_then(|entry| Some((entry, usable(entry)?))) {
-                Some((entry, now)) => return take(entry, now),
-                None => AskStore::Only,
-            },
-            Err(ask) => ask,
-        };
-        self.visit(key, ask, |entry| usable(entry).map(|now| take(entry, now)))?
-    }
-
-    /// What is in front of the local store under `key`.
-    #[inline]
-    fn in_front(&self, key: KeyRef<'_>) -> Result<InFront<'_>, AskStore> {
-        match &self.settings.front {
-            Some(front) => front.read(key),
-            None => Err(AskStore::Only),
-        }
-    }
-
-    /// What `visit` makes of the local store's entry of `key`. What it makes something of is kept in front if so asked.
-    #[inline(never)]
-    fn visit<T>(
-        &self,
-        key: KeyRef<'_>,
-        ask: AskStore,
-        visit: impl FnOnce(&Arc<Entry>) -> Option<T>,
-    ) -> Option<T> {
-        let local = self.settings.local.as_deref()?;
-        let (mut visit, mut made, mut displaced) = (Some(visit), None, None);
-        local.read(key, &mut |entry| {
-            made = visit.take().and_then(|visit| visit(entry));
-            if ask == AskStore::AndKeep
-                && made.is_some()
-                && let Some(front) = &self.settings.front
-            {
-                displaced = front.keep(entry);
-            }
-        });
-        drop(displaced);
-        made
-    }
-
-    /// Whether the entry, found under `key`, is current and fresh.
-    #[inline]
-    fn may_serve(&self, entry: &Entry, key: KeyRef<'_>) -> bool {
-        // Before the rule is asked: what was heard up to then, the rule knows.
-        let trust = self.trust();
-        if !(self.scopes.is_current(entry.stamp(), key) || is_planted(Fault::HitUnasked)) {
-            return false;
-        }
-        let now = trust.now();
-        let fresh = now < entry.fresh_until();
-        if !fresh {
-            self.has_expired(entry, now);
-        }
-        fresh && trust.covers(entry, now)
-    }
-
-    /// Why nobody can be given the entry any more, if so.
-    fn is_over(&self, entry: &Entry) -> Option<Removal> {
-        if !self.scopes.is_current(entry.stamp(), entry.key().borrow()) {
-            return Some(Removal::Invalidated);
-        }
-        self.has_expired(entry, clock::coarse()).then_some(Removal::Expired)
-    }
-
-    /// Whether the entry is over for everybody, those included who take a stale value. Counts it the first time.
-    #[cold]
-    fn has_expired(&self, entry: &Entry, now: Moment) -> bool {
-        let expired = now >= entry.stale_until();
-        if expired && entry.expire() {
-            self.counters.expirations.increment();
-        }
-        expired
-    }
-
     /// What is known from now on of `key`: take it before asking anybody for the value.
     pub(crate) fn as_of_now(&self, key: &Key, tags: &[Tag]) -> AsOf {
         let began = clock::now();
@@ -296,8 +176,9 @@ impl Inner {
         as_of: &AsOf,
         life: impl Into<Life>,
     ) -> Arc<Entry> {
-        let weighed = self.settings.local.as_ref().is_some_and(|local| local.is_weighed());
-        let weight = if weighed { (typed.weigh)(&value) } else { 0 };
+        let weighing = self.settings.local.as_ref().filter(|local| local.is_weighed());
+        let weigh = |local: &dyn LocalStore| local.weigh(&value).unwrap_or_else(|| (typed.weigh)(&value));
+        let weight = weighing.map_or(0, |local| weigh(&**local));
         let life = life.into();
         let entry = Entry::new(value, as_of.stamp.clone(), self.settings.until(as_of.began, life), weight);
         entry.set_aging(life.aging);
@@ -320,6 +201,9 @@ impl Inner {
         if let Some(local) = &self.settings.local
             && self.scopes.is_current(entry.stamp(), key.borrow())
         {
+            if self.settings.time_to_idle.is_some() {
+                entry.stamp().note_use(clock::now());
+            }
             local.insert(Arc::clone(entry));
             self.counters.stores.increment();
             local.reclaim(RECLAIMED, &mut |entry| self.is_over(entry));
@@ -430,9 +314,16 @@ impl Inner {
             None => Arc::new(Entry::new(Absent, as_of.stamp.clone(), until, 0)),
             Some(payload) => {
                 let decode = wanted.typed.bytes?.decode;
-                decode(&payload, opened.codec, as_of.stamp.clone(), until)
+                let mut entry = decode(&payload, opened.codec, as_of.stamp.clone(), until)
                     .inspect_err(|_| self.counters.remote_refusals.increment())
-                    .ok()?
+                    .ok()?;
+                if let Some(local) = &self.settings.local
+                    && let Some(entry) = Arc::get_mut(&mut entry)
+                    && let Some(weight) = local.weigh(entry.any())
+                {
+                    entry.set_weight(weight);
+                }
+                entry
             }
         };
         entry.set_aging(left.aging);

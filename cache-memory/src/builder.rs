@@ -1,8 +1,11 @@
-//! How much a store may hold, and how that is divided into shards.
+//! How much a store may hold, how that is divided into shards, and what else it is asked to do.
 //! Never touches an entry.
 
+use std::any::{Any, TypeId};
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use cache_core::Key;
 use cache_core::store::Removal;
@@ -35,7 +38,33 @@ const USUAL_BYTES: usize = 1 << 10;
 pub struct MemoryBuilder {
     max_entries: Option<usize>,
     max_bytes: Option<usize>,
-    listener: Option<Listener>,
+    wishes: Wishes,
+}
+
+/// What else a store is asked to do.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Wishes {
+    pub(crate) time_to_idle: Option<Duration>,
+    pub(crate) listener: Option<Listener>,
+    pub(crate) weighers: Weighers,
+}
+
+/// How values of some types are weighed.
+#[derive(Clone, Default)]
+pub(crate) struct Weighers(HashMap<TypeId, Arc<Weigh>>);
+
+type Weigh = dyn Fn(&dyn Any) -> usize + Send + Sync;
+
+impl Weighers {
+    pub(crate) fn weigh(&self, value: &dyn Any) -> Option<usize> {
+        self.0.get(&value.type_id()).map(|weigh| weigh(value))
+    }
+}
+
+impl fmt::Debug for Weighers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Weighers of {} types", self.0.len())
+    }
 }
 
 /// Who wants to hear of entries that go.
@@ -80,13 +109,59 @@ impl MemoryBuilder {
         self
     }
 
+    /// Weighs values of type `V` with `weigh`: the bytes of one, with all that it owns. May be called for several types.
+    ///
+    /// Only what is bounded [by bytes](Self::max_bytes) is weighed, once, when it is stored. For other types the estimate
+    /// is the size of the value itself and that of its JSON; a `local` function's value counts as its own size alone,
+    /// so it is for those that one should say more. The type is that which is stored: of a function that returns
+    /// `Result<Option<Arc<V>>, E>` it is `Arc<V>`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cache_memory::Memory;
+    ///
+    /// struct Picture { pixels: Vec<u8> }
+    ///
+    /// let memory = Memory::builder()
+    ///     .max_bytes(64 << 20)
+    ///     .weigher(|picture: &Picture| size_of::<Picture>() + picture.pixels.capacity())
+    ///     .build();
+    /// # let _ = memory;
+    /// ```
+    pub fn weigher<V: Any>(mut self, weigh: impl Fn(&V) -> usize + Send + Sync + 'static) -> Self {
+        let weigh = move |value: &dyn Any| value.downcast_ref().map_or(0, &weigh);
+        self.wishes.weighers.0.insert(TypeId::of::<V>(), Arc::new(weigh));
+        self
+    }
+
+    /// Lets an entry go that nobody has asked for in `limit`, however much longer it would be fresh. Default: never.
+    ///
+    /// A hit notes the time at most once in a millisecond. Such an entry counts as expired; with a stale window too it
+    /// is gone for good. It takes some 50 bytes more.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use cache_memory::Memory;
+    ///
+    /// let sessions = Memory::builder().time_to_idle(Duration::from_secs(30 * 60)).build();
+    /// # let _ = sessions;
+    /// ```
+    pub fn time_to_idle(mut self, limit: Duration) -> Self {
+        self.wishes.time_to_idle = Some(limit);
+        self
+    }
+
     /// Calls `listener` with the key of each entry that goes, and why: to make room, because it has expired, or
     /// because it was invalidated. Not for an entry that another takes the place of.
     ///
     /// An entry goes some time after its end: with later insertions, each of which looks at three entries. The
     /// listener runs in the task of such an insertion, so let it be quick; it must not call the cache.
     pub fn on_removal(mut self, listener: impl Fn(&Key, Removal) + Send + Sync + 'static) -> Self {
-        self.listener = Some(Listener(Arc::new(listener)));
+        self.wishes.listener = Some(Listener(Arc::new(listener)));
         self
     }
 
@@ -94,7 +169,7 @@ impl MemoryBuilder {
     #[must_use]
     pub fn build(self) -> Memory {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        Memory::with(Bounds::new(self.max_entries, self.max_bytes, threads), self.listener)
+        Memory::with(Bounds::new(self.max_entries, self.max_bytes, threads), self.wishes)
     }
 }
 

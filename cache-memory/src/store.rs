@@ -4,18 +4,20 @@
 //! Entries are the keys of that map, and there are no values: a slot is then a pointer and some bytes, and an
 //! entry can be shown where the map compares it, without counting it twice.
 
+use std::any::Any;
 use std::cell::Cell;
 use std::fmt;
 use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use cache_core::store::{Front, LocalStore, Removal, Usage};
 use cache_core::{Entry, KeyRef};
 use quick_cache::sync::Cache;
 use quick_cache::{Equivalent, Lifecycle, OptionsBuilder, Weighter};
 
-use crate::builder::{Bounds, Listener, MemoryBuilder, Weight};
+use crate::builder::{Bounds, MemoryBuilder, Weight, Wishes};
 use crate::roster::{Roster, Turn};
 
 /// What an entry takes besides its key's text and its value: the slot in the map, its headers, its stamp, the cells
@@ -46,7 +48,7 @@ pub struct Memory {
     roster: Roster,
     evictions: Evictions,
     weight: Weight,
-    listener: Option<Listener>,
+    wishes: Wishes,
     /// How often entries were reclaimed.
     reclaims: AtomicU64,
 }
@@ -63,7 +65,7 @@ impl Memory {
         MemoryBuilder::new()
     }
 
-    pub(crate) fn with(bounds: Bounds, listener: Option<Listener>) -> Self {
+    pub(crate) fn with(bounds: Bounds, wishes: Wishes) -> Self {
         let Bounds { shards, capacity, entries, weight } = bounds;
         let front = Arc::new(Front::new(entries));
         let evictions = Evictions { count: Arc::default(), front: Arc::clone(&front) };
@@ -86,7 +88,7 @@ impl Memory {
             roster: Roster::new(expected, shards),
             evictions,
             weight,
-            listener,
+            wishes,
             reclaims: AtomicU64::new(0),
         }
     }
@@ -111,7 +113,7 @@ impl Memory {
     }
 
     fn tell(&self, entry: &Entry, removal: Removal) {
-        if let Some(listener) = &self.listener {
+        if let Some(listener) = &self.wishes.listener {
             listener.tell(entry.key(), removal);
         }
     }
@@ -129,7 +131,7 @@ impl LocalStore for Memory {
         if !dropped.replaced {
             self.roster.add(hash);
         }
-        if self.listener.is_some() {
+        if self.wishes.listener.is_some() {
             let evicted = |Held(entry): &&Held| entry.key().hash64() != hash;
             let evicted = dropped.first.iter().chain(&dropped.rest).filter(evicted);
             evicted.for_each(|Held(entry)| self.tell(entry, Removal::Evicted));
@@ -157,6 +159,14 @@ impl LocalStore for Memory {
 
     fn is_weighed(&self) -> bool {
         self.weight != Weight::Entry
+    }
+
+    fn weigh(&self, value: &dyn Any) -> Option<usize> {
+        self.wishes.weighers.weigh(value)
+    }
+
+    fn time_to_idle(&self) -> Option<Duration> {
+        self.wishes.time_to_idle
     }
 
     fn front(&self) -> Option<Arc<Front>> {

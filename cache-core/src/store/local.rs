@@ -1,7 +1,9 @@
 //! The contract of a store that holds live values in this process.
 
+use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::entry::Entry;
 use crate::key::KeyRef;
@@ -36,6 +38,18 @@ pub trait LocalStore: fmt::Debug + Send + Sync + 'static {
     /// Whether the store is bounded by bytes, so that entries should be [weighed](Entry::weight).
     fn is_weighed(&self) -> bool;
 
+    /// The bytes that `value` occupies, with what it owns, if the store knows that better than the usual estimate:
+    /// its size and that of its JSON.
+    fn weigh(&self, value: &dyn Any) -> Option<usize> {
+        let _ = value;
+        None
+    }
+
+    /// How long an entry may go without being asked for. Its cache sees to that, and asks once.
+    fn time_to_idle(&self) -> Option<Duration> {
+        None
+    }
+
     /// Looks at `limit` entries, others each time, and removes those for which `is_over` says why.
     ///
     /// Called with every insertion, so that what nobody can be given any more does not take up room until
@@ -60,7 +74,7 @@ pub trait LocalStore: fmt::Debug + Send + Sync + 'static {
 pub enum Removal {
     /// Others needed its room.
     Evicted,
-    /// It had outlived its time.
+    /// It had outlived its time, or nobody had asked for it for too long.
     Expired,
     /// It was invalidated.
     Invalidated,
