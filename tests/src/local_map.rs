@@ -1,18 +1,23 @@
-//! A local store that is a plain map: no lock of it is held while a visitor looks, and nothing in it is evicted.
+//! A local store that is a plain map, behind a lock and with the usual front; nothing in it is evicted.
 //!
-//! For the tests of schedules. A visitor asks the rule, which is a point at which another thread may run; were
-//! that under a lock of the store, as in `Memory`, the one thread that plays all of them would wait for itself.
+//! For the tests of schedules: its lock is one of theirs, so that what a visitor does under it, and what happens in
+//! front of it meanwhile, is in any order that threads allow. The locks of `Memory` are not.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 
-use cache_core::store::{LocalStore, Usage};
+use cache_core::store::{Front, LocalStore, Usage};
 use cache_core::{Entry, KeyRef};
+#[cfg(shuttle)]
+use shuttle::sync::{Mutex, MutexGuard};
+#[cfg(not(shuttle))]
+use std::sync::{Mutex, MutexGuard};
 
 /// The map.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct LocalMap {
     entries: Mutex<HashMap<String, Arc<Entry>>>,
+    front: Arc<Front>,
 }
 
 impl LocalMap {
@@ -21,31 +26,50 @@ impl LocalMap {
     }
 }
 
+impl Default for LocalMap {
+    fn default() -> Self {
+        Self { entries: Mutex::default(), front: Arc::new(Front::new(1_000)) }
+    }
+}
+
 impl LocalStore for LocalMap {
     fn read(&self, key: KeyRef<'_>, visit: &mut dyn FnMut(&Arc<Entry>)) {
-        let found = self.entries().get(&*key.text()).cloned();
-        if let Some(entry) = &found {
+        let name = key.text();
+        if let Some(entry) = self.entries().get(&*name) {
             visit(entry);
         }
     }
 
     fn insert(&self, entry: Arc<Entry>) {
-        let replaced = self.entries().insert(entry.key().whole().to_owned(), entry);
+        let mut entries = self.entries();
+        let replaced = entries.insert(entry.key().whole().to_owned(), entry);
+        if let Some(replaced) = &replaced {
+            self.front.forget(replaced);
+        }
+        drop(entries);
         drop(replaced);
     }
 
     fn remove(&self, key: KeyRef<'_>) {
         let removed = self.entries().remove(&*key.text());
-        drop(removed);
+        if let Some(removed) = &removed {
+            self.front.forget(removed);
+        }
     }
 
     fn clear(&self) {
         let removed = std::mem::take(&mut *self.entries());
-        drop(removed);
+        for entry in removed.values() {
+            self.front.forget(entry);
+        }
     }
 
     fn is_weighed(&self) -> bool {
         false
+    }
+
+    fn front(&self) -> Option<Arc<Front>> {
+        Some(Arc::clone(&self.front))
     }
 
     fn usage(&self) -> Usage {

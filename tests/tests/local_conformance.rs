@@ -213,7 +213,9 @@ impl LocalStore for Map {
     fn clear(&self) {
         if !self.is(Fault::ClearsNothing) {
             let removed = std::mem::take(&mut *self.entries());
-            removed.values().for_each(|entry| self.forget(Some(entry)));
+            for entry in removed.values() {
+                self.forget(Some(entry));
+            }
         }
     }
 

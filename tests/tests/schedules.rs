@@ -5,7 +5,8 @@
 //! own. `LARDER_SCHEDULES` is the number of orders that are tried of each story.
 //!
 //! The waiting of a flight (tokio's semaphore) and the map of the local store are single steps here: orders within
-//! them are not looked for, and neither are the reorderings of a weak memory.
+//! them are not looked for, and neither are the reorderings of a weak memory. What stands in front of the store is
+//! looked at step by step.
 #![cfg(shuttle)]
 
 use std::convert::Infallible;
