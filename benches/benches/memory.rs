@@ -7,6 +7,7 @@ use std::process::Command;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+use benches::lock_free::LockFree;
 use benches::table::{Table, number};
 use benches::user::{User, load};
 use larder::{Cache, Memory, cached};
@@ -32,12 +33,13 @@ fn main() {
 type Fill = fn(u64);
 
 /// Each holds at most so many entries, and sees twice as many.
-const FILLS: [(&str, Fill); 5] = [
+const FILLS: [(&str, Fill); 6] = [
     ("larder #[cached(ttl)], Memory::new", larder),
     ("larder #[cached(ttl)], Memory by bytes", larder_by_bytes),
     ("moka 0.12 future, ttl", moka),
     ("quick_cache 0.7", quick),
     ("cached 4.1 LruTtlCache", lru),
+    ("experiment: papaya, a mark on what was read", lock_free),
 ];
 
 static USER: LazyLock<Arc<User>> = LazyLock::new(|| Arc::new(now(load(1))));
@@ -88,6 +90,13 @@ fn lru(entries: u64) {
     let mut cache = built.expect("a size and a time to live");
     (0..2 * entries).for_each(|id| drop(cache.cache_set(key(id), Arc::clone(&USER))));
     println!("{}", cache.cache_size());
+    std::mem::forget(cache);
+}
+
+fn lock_free(entries: u64) {
+    let cache = LockFree::new(size(entries));
+    (0..2 * entries).for_each(|id| cache.insert(&key(id), Arc::clone(&USER)));
+    println!("{}", cache.len());
     std::mem::forget(cache);
 }
 

@@ -4,12 +4,19 @@
 //! seed shows in the loop alone. Then what a read costs by the maps that could be below: `-- --ratios` for the first
 //! table and its plot alone.
 
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
 use benches::eviction::{Case, POLICIES, belady, cases, hit_ratio};
+use benches::lock_free::{self, LockFree};
 use benches::plot::{self, Bars, Group};
-use benches::rounds::{self, Effort};
-use benches::subject::Value;
+use benches::rounds::{self, Effort, in_turns};
+use benches::subject::{Value, drive};
 use benches::table::{Table, number, ratio};
-use benches::{count, lock_free, peers, trace};
+use benches::{count, peers, trace};
+use cache_core::store::{LocalStore as _, conformance};
+use larder::{Cache, Memory};
+use quick_cache::sync::Cache as Quick;
 
 fn main() -> std::io::Result<()> {
     let asked = |option: &str| std::env::args().any(|argument| argument == option);
@@ -56,8 +63,59 @@ fn main() -> std::io::Result<()> {
             ratio(two[1][row]),
         ]);
     }
+    println!("{}", writes(effort));
     println!("{table}\nTwo threads: their throughput over that of one. —: the machine was too busy to tell.");
     Ok(())
+}
+
+/// What it costs to store a value in a full map, which has to let another go.
+fn writes(effort: Effort) -> Table {
+    const ROOM: u64 = 100_000;
+    let calls = effort.block / 4;
+    let room = usize::try_from(ROOM).unwrap_or(usize::MAX);
+    let value = Arc::new(0_u64);
+    let ours = Cache::builder().local(Memory::new(room)).build();
+    let (memory, quick, papaya) =
+        (Memory::new(room), Quick::<Box<str>, Arc<u64>>::new(room), LockFree::new(room));
+    let text = |id: u64| format!("user:{id}");
+    let (in_ours, in_memory, in_quick, in_papaya) = (
+        |id: u64| drive(async { drop(ours.set(text(id), &value, Duration::from_secs(3600)).await) }),
+        |id: u64| memory.insert(conformance::entry(text(id), Arc::clone(&value), 0)),
+        |id: u64| quick.insert(text(id).into(), Arc::clone(&value)),
+        |id: u64| papaya.insert(&text(id), Arc::clone(&value)),
+    );
+    let next = std::cell::Cell::new(0_u64);
+    let run = |insert: &dyn Fn(u64)| {
+        let first = next.replace(next.get() + calls as u64);
+        let start = Instant::now();
+        (first..first + calls as u64).for_each(insert);
+        start.elapsed()
+    };
+    for id in 0..ROOM {
+        let id = id + (1 << 40);
+        in_ours(id);
+        in_memory(id);
+        in_quick(id);
+        in_papaya(id);
+    }
+    let times = in_turns(
+        effort.rounds,
+        calls,
+        &mut [&mut || run(&in_ours), &mut || run(&in_memory), &mut || run(&in_quick), &mut || {
+            run(&in_papaya)
+        }],
+    );
+    let mut table = Table::new(&["an insertion into a full map", "ns"]);
+    let names = [
+        "larder `set`: with its stamp and its turns",
+        "larder Memory, with a stamp",
+        "quick_cache 0.7",
+        "experiment: papaya",
+    ];
+    for (name, time) in names.into_iter().zip(times) {
+        table.row(vec![name.to_owned(), number(time)]);
+    }
+    table
 }
 
 /// For each trace what each policy finds, and the limit.

@@ -2,13 +2,14 @@
 //! Only what is found is counted here, never time.
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::time::Duration;
 
-use cache_core::store::LocalStore;
-use cache_core::store::conformance;
-use cache_core::{Key, KeyRef};
-use cache_memory::Memory;
+use larder::{Cache, Key, Memory};
 
+use crate::subject::drive;
 use crate::trace;
+
+const HOUR: Duration = Duration::from_secs(3600);
 
 /// A cache that is asked for one id after the other, and takes in what it has not.
 pub trait Policy {
@@ -21,7 +22,9 @@ pub type Make = fn(usize) -> Box<dyn Policy>;
 
 /// The caches that are compared, ours first.
 pub const POLICIES: [(&str, Make); 6] = [
-    ("larder Memory (quick_cache below)", |room| Box::new(Ours(Memory::new(room)))),
+    ("larder Memory (quick_cache below)", |room| {
+        Box::new(Ours(Cache::builder().local(Memory::new(room)).build()))
+    }),
     ("quick_cache 0.7", |room| Box::new(quick_cache::unsync::Cache::<u64, ()>::new(room))),
     ("moka 0.12", |room| Box::new(moka::sync::Cache::<u64, ()>::new(room as u64))),
     ("SIEVE, as a lock-free map would carry it", |room| Box::new(Sieve::new(room))),
@@ -101,16 +104,19 @@ fn percent(hits: usize, calls: usize) -> f64 {
     100.0 * hits as f64 / calls.max(1) as f64
 }
 
-struct Ours(Memory);
+/// As a cache asks it, with what stands in front of it.
+struct Ours(Cache);
 
 impl Policy for Ours {
     fn ask(&mut self, id: u64) -> bool {
-        let key = Key::from(format!("user:{id}"));
         let mut found = false;
-        self.0.read(KeyRef::from(key.as_str()), &mut |_| found = true);
-        if !found {
-            self.0.insert(conformance::entry(key, id, 0));
-        }
+        drive(async {
+            let key = Key::from(format!("user:{id}"));
+            found = matches!(self.0.get::<u64>(&key).await, Ok(Some(_)));
+            if !found {
+                drop(self.0.set(key, &id, HOUR).await);
+            }
+        });
         found
     }
 }

@@ -10,9 +10,6 @@ use itoa::Buffer;
 use crate::subject::{Subject, Value};
 use crate::user::{User, load};
 
-/// Holds so many entries; the oldest without a mark goes first.
-const ROOM: usize = 1 << 18;
-
 struct Held<V> {
     value: V,
     read: AtomicBool,
@@ -21,17 +18,39 @@ struct Held<V> {
     fresh_until: AtomicU64,
 }
 
-struct LockFree<V> {
+/// A map of so many entries, of which the oldest without a mark goes first.
+pub struct LockFree<V> {
+    room: usize,
     entries: papaya::HashMap<Box<str>, Held<V>>,
     queue: Mutex<VecDeque<Box<str>>>,
+}
+
+impl<V> std::fmt::Debug for LockFree<V> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LockFree").field("room", &self.room).finish_non_exhaustive()
+    }
 }
 
 static MOVED: AtomicU64 = AtomicU64::new(1);
 static NOW: AtomicU64 = AtomicU64::new(1);
 
 impl<V: Clone + Send + Sync> LockFree<V> {
-    fn new() -> Self {
-        Self { entries: papaya::HashMap::new(), queue: Mutex::default() }
+    /// An empty one.
+    #[must_use]
+    pub fn new(room: usize) -> Self {
+        Self { room, entries: papaya::HashMap::new(), queue: Mutex::default() }
+    }
+
+    /// How many entries there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
     }
 
     fn get(&self, key: &str) -> Option<V> {
@@ -50,7 +69,8 @@ impl<V: Clone + Send + Sync> LockFree<V> {
         Some(held.value.clone())
     }
 
-    fn insert(&self, key: &str, value: V) {
+    /// Stores `value`, and lets others go for it.
+    pub fn insert(&self, key: &str, value: V) {
         let entries = self.entries.pin();
         let held = Held {
             value,
@@ -63,7 +83,7 @@ impl<V: Clone + Send + Sync> LockFree<V> {
         }
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         queue.push_back(key.into());
-        while queue.len() > ROOM {
+        while queue.len() > self.room {
             let Some(oldest) = queue.pop_front() else { return };
             match entries.get(&*oldest) {
                 Some(held) if held.read.swap(false, Ordering::Relaxed) => queue.push_back(oldest),
@@ -73,8 +93,8 @@ impl<V: Clone + Send + Sync> LockFree<V> {
     }
 }
 
-static SHARED: LazyLock<LockFree<Arc<User>>> = LazyLock::new(LockFree::new);
-static OWNED: LazyLock<LockFree<User>> = LazyLock::new(LockFree::new);
+static SHARED: LazyLock<LockFree<Arc<User>>> = LazyLock::new(|| LockFree::new(1 << 18));
+static OWNED: LazyLock<LockFree<User>> = LazyLock::new(|| LockFree::new(1 << 18));
 
 async fn shared(id: u64) -> Arc<User> {
     let (mut digits, mut key) = (Buffer::new(), arrayvec::ArrayString::<32>::new());

@@ -2,9 +2,12 @@
 
 mod concurrent;
 mod ideal;
+mod kinds;
 mod memoized;
 mod ours;
 mod shared;
+
+pub use kinds::{Kind, kinds};
 
 use crate::subject::Subject;
 
