@@ -1,7 +1,6 @@
 //! The life of an invalidation: body, local move, remote move, local move again, acknowledgement.
 //!
-//! What could not be delivered to the remote store is a *debt*: until it is paid, this process neither reads
-//! from that store nor writes to it.
+//! What could not be delivered to the remote store is a *debt*: see `debts`.
 
 use std::fmt;
 use std::time::Duration;
@@ -18,13 +17,8 @@ use crate::record;
 use crate::sabotage::{Fault, is_planted};
 use crate::scope::Scope;
 use crate::store::{Append, Position, RemoteStore};
-use crate::sync::Mutex;
-use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::tag::Tag;
 use crate::ticket::Ticket;
-
-/// Debts that are kept one by one; beyond, they widen to everything.
-const MAX_DEBTS: usize = 10_000;
 
 /// The invalidation around the body of one `#[cache_invalidate]` function.
 ///
@@ -213,16 +207,8 @@ impl Inner {
         }
     }
 
-    /// Moves `scopes` in this process, and makes them a debt to the remote store.
-    fn owe(&self, scopes: &[Scope]) {
-        if self.settings.remote.is_some() {
-            // First: a load that begins after the move must not read the remote copy.
-            self.debts.add(scopes.to_vec());
-        }
-        self.move_locally(scopes);
-    }
-
-    async fn move_remotely(&self, remote: &Guard, scopes: &[Scope]) -> Result<Option<Position>> {
+    /// Moves `scopes` in the remote store, and tells other processes.
+    pub(crate) async fn move_remotely(&self, remote: &Guard, scopes: &[Scope]) -> Result<Option<Position>> {
         let (names, generations) = self.settings.remote_targets(scopes);
         remote.invalidate(&names, &generations, Some(self.record(scopes).append())).await
     }
@@ -230,26 +216,6 @@ impl Inner {
     /// What other processes are told of an invalidation of `scopes`.
     fn record(&self, scopes: &[Scope]) -> Records {
         Records { log: self.settings.log(), records: record::write(self.sender, scopes) }
-    }
-
-    /// Pays the debts to the remote store, in order. Until that is done it must not be used.
-    pub(crate) async fn settle(&self, remote: &Guard) -> Result<()> {
-        // Neither debts nor names are worth a look while nothing can be done about them.
-        remote.ready()?;
-        if !self.debts.any.load(Ordering::Acquire) {
-            return Ok(());
-        }
-        let _one_at_a_time = self.debts.paying.lock().await;
-        let mut owed = Owed { debts: &self.debts, scopes: std::mem::take(&mut *self.debts.owed.lock()) };
-        if owed.scopes.is_empty() {
-            // Whoever was before us delivered them.
-            return Ok(());
-        }
-        self.move_remotely(remote, &owed.scopes).await?;
-        let count = std::mem::take(&mut owed.scopes).len();
-        self.debts.paid();
-        tracing::info!(target: "larder", count, "the invalidations that were owed are delivered");
-        Ok(())
     }
 }
 
@@ -291,40 +257,6 @@ impl Records {
     }
 }
 
-/// Invalidations that the remote store has not heard of.
-#[derive(Debug, Default)]
-pub(crate) struct Debts {
-    owed: Mutex<Vec<Scope>>,
-    /// Whether `owed` holds anything, for a look without the lock.
-    any: AtomicBool,
-    paying: tokio::sync::Mutex<()>,
-}
-
-impl Debts {
-    fn add(&self, scopes: Vec<Scope>) {
-        if scopes.is_empty() {
-            return;
-        }
-        let mut owed = self.owed.lock();
-        owed.extend(scopes);
-        if owed.len() > MAX_DEBTS {
-            *owed = vec![Scope::Everything];
-        }
-        self.any.store(true, Ordering::Release);
-    }
-
-    /// What was taken out is delivered.
-    fn paid(&self) {
-        let owed = self.owed.lock();
-        self.any.store(!owed.is_empty(), Ordering::Release);
-    }
-
-    /// How many invalidations are owed.
-    pub(crate) fn len(&self) -> usize {
-        self.owed.lock().len()
-    }
-}
-
 /// Scopes of an invalidation that is under way: unless it is delivered, they are owed.
 struct Undelivered<'i> {
     inner: &'i Inner,
@@ -335,18 +267,6 @@ impl Drop for Undelivered<'_> {
     fn drop(&mut self) {
         // A load that began since the first move may have read the remote copy, as after a delivery.
         self.inner.owe(&self.scopes);
-    }
-}
-
-/// Debts that stay debts unless they are paid.
-struct Owed<'d> {
-    debts: &'d Debts,
-    scopes: Vec<Scope>,
-}
-
-impl Drop for Owed<'_> {
-    fn drop(&mut self) {
-        self.debts.add(std::mem::take(&mut self.scopes));
     }
 }
 

@@ -19,6 +19,7 @@ mod compress;
 mod config;
 mod context;
 mod counter;
+mod debts;
 mod entry;
 mod envelope;
 mod error;

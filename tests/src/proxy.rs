@@ -3,7 +3,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -54,7 +54,7 @@ enum End {
 
 #[derive(Debug)]
 struct Shared {
-    upstream: u16,
+    upstream: AtomicU16,
     connections: AtomicU64,
     round_trips: AtomicU64,
     bytes: AtomicU64,
@@ -73,7 +73,7 @@ impl Proxy {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
         let port = listener.local_addr().expect("an address").port();
         let shared = Arc::new(Shared {
-            upstream,
+            upstream: AtomicU16::new(upstream),
             connections: AtomicU64::default(),
             round_trips: AtomicU64::default(),
             bytes: AtomicU64::default(),
@@ -125,6 +125,11 @@ impl Proxy {
         self.replies(Fault::Pass);
     }
 
+    /// From now on new connections lead to the server on port `upstream`.
+    pub fn lead_to(&self, upstream: u16) {
+        self.shared.upstream.store(upstream, Ordering::SeqCst);
+    }
+
     /// Closes every connection there is; new ones are taken.
     pub fn cut(&self) {
         self.shared.ends.send_replace(End::Close);
@@ -157,7 +162,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
 
 async fn carry(mut client: TcpStream, shared: Arc<Shared>) {
     let mut ends = shared.ends.subscribe();
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, shared.upstream));
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, shared.upstream.load(Ordering::SeqCst)));
     let Ok(mut server) = TcpStream::connect(address).await else { return };
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
     let (from_client, to_client) = client.split();

@@ -1,0 +1,259 @@
+//! Invalidations that the remote store has not heard of: kept, bounded, and delivered in their order.
+//!
+//! Until that is done this process neither reads from the store nor writes to it: nothing that it holds of what is
+//! owed can be trusted. Whoever wants to use the store pays first. If nobody does, a task of the cache's pays as soon
+//! as the store can be used, since other processes go by it, too.
+
+use std::collections::HashSet;
+use std::sync::Weak;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::task::JoinSet;
+
+use crate::cache::Inner;
+use crate::error::Result;
+use crate::guard::Guard;
+use crate::pattern::{Pattern, Reach};
+use crate::random;
+use crate::scope::{Scope, levels};
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+/// Debts that are kept one by one; beyond, they widen.
+const MAX_DEBTS: usize = 10_000;
+
+/// The longest pause between two attempts to pay.
+const LONGEST_PAUSE: Duration = Duration::from_millis(250);
+
+/// What is owed to the remote store.
+#[derive(Debug, Default)]
+pub(crate) struct Debts {
+    owed: Mutex<Vec<Scope>>,
+    /// How many of them are being paid, and not among them meanwhile.
+    in_hand: AtomicUsize,
+    /// Whether anything is owed, or being paid, for a look without the lock.
+    any: AtomicBool,
+    paying: tokio::sync::Mutex<()>,
+    /// Whether a task waits until it can pay.
+    waits: AtomicBool,
+    /// Dropping it ends the task.
+    task: Mutex<JoinSet<()>>,
+}
+
+impl Debts {
+    fn add(&self, scopes: &[Scope]) {
+        let mut owed = self.owed.lock();
+        owed.extend_from_slice(scopes);
+        self.bound(&mut owed);
+    }
+
+    /// Takes back what could not be paid: it is older than what has been added since.
+    fn restore(&self, scopes: Vec<Scope>) {
+        let mut owed = self.owed.lock();
+        owed.splice(0..0, scopes);
+        self.in_hand.store(0, Ordering::Release);
+        self.bound(&mut owed);
+    }
+
+    /// Takes all of them into one hand.
+    fn take(&self) -> Owed<'_> {
+        let mut owed = self.owed.lock();
+        self.in_hand.store(owed.len(), Ordering::Release);
+        Owed { debts: self, scopes: std::mem::take(&mut *owed) }
+    }
+
+    fn bound(&self, owed: &mut Vec<Scope>) {
+        if owed.len() > MAX_DEBTS {
+            *owed = widened(std::mem::take(owed));
+        }
+        if !owed.is_empty() {
+            self.any.store(true, Ordering::Release);
+        }
+    }
+
+    /// What was taken out is delivered.
+    fn paid(&self) {
+        let owed = self.owed.lock();
+        self.in_hand.store(0, Ordering::Release);
+        self.any.store(!owed.is_empty(), Ordering::Release);
+    }
+
+    /// How many invalidations are owed.
+    pub(crate) fn len(&self) -> usize {
+        let owed = self.owed.lock();
+        owed.len() + self.in_hand.load(Ordering::Acquire)
+    }
+}
+
+/// Fewer scopes that cover `scopes`, in their order: in place of a key the longest prefix around it, then the
+/// shortest, which is usually that of its function, and then everything.
+fn widened(scopes: Vec<Scope>) -> Vec<Scope> {
+    let mut scopes = scopes;
+    for prefix_of in [longest as fn(&str) -> Option<&str>, shortest] {
+        let mut known = HashSet::new();
+        scopes = scopes.into_iter().map(|scope| within(scope, prefix_of)).collect();
+        scopes.retain(|scope| known.insert(scope.clone()));
+        // Not at the next one again.
+        if scopes.len() <= MAX_DEBTS / 2 {
+            return scopes;
+        }
+    }
+    vec![Scope::Everything]
+}
+
+fn longest(text: &str) -> Option<&str> {
+    levels(text).last()
+}
+
+fn shortest(text: &str) -> Option<&str> {
+    levels(text).next()
+}
+
+/// What covers `scope`, by a prefix around its keys.
+fn within(scope: Scope, prefix_of: fn(&str) -> Option<&str>) -> Scope {
+    let prefix = match &scope {
+        Scope::Key(key) => prefix_of(key.whole()),
+        Scope::Pattern(pattern) => match pattern.reach() {
+            Reach::Key(text) | Reach::Level(text) => prefix_of(text),
+            Reach::Glob => pattern.widened().and_then(prefix_of),
+            Reach::Everything => None,
+        },
+        Scope::Tag(_) | Scope::Everything => return scope,
+    };
+    prefix.map_or(Scope::Everything, |prefix| Scope::Pattern(Pattern::from(format!("{prefix}*"))))
+}
+
+impl Inner {
+    /// Moves `scopes` in this process, and makes them a debt to the remote store.
+    pub(crate) fn owe(&self, scopes: &[Scope]) {
+        if self.settings.remote.is_some() && !scopes.is_empty() {
+            // First: a load that begins after the move must not read the remote copy.
+            self.debts.add(scopes);
+            self.pay_later();
+        }
+        self.move_locally(scopes);
+    }
+
+    /// Pays the debts to the remote store, in order. Until that is done it must not be used.
+    pub(crate) async fn settle(&self, remote: &Guard) -> Result<()> {
+        // Neither debts nor names are worth a look while nothing can be done about them.
+        remote.ready()?;
+        if !self.debts.any.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let _one_at_a_time = self.debts.paying.lock().await;
+        let mut owed = self.debts.take();
+        if owed.scopes.is_empty() {
+            // Whoever was before us delivered them.
+            return Ok(());
+        }
+        self.move_remotely(remote, &owed.scopes).await?;
+        let count = std::mem::take(&mut owed.scopes).len();
+        self.debts.paid();
+        tracing::info!(target: "larder", count, "the invalidations that were owed are delivered");
+        Ok(())
+    }
+
+    /// Sees to it that the debts are paid even if nobody uses the store.
+    fn pay_later(&self) {
+        // Without a runtime the next operation pays.
+        let Ok(runtime) = Handle::try_current() else { return };
+        if !self.debts.waits.swap(true, Ordering::AcqRel) {
+            let payer = Payer { cache: Weak::clone(&self.this) };
+            let mut task = self.debts.task.lock();
+            while task.try_join_next().is_some() {}
+            task.spawn_on(payer.run(), &runtime);
+        }
+    }
+}
+
+/// The task that pays, for as long as there is anything to pay, the cache and the runtime that it was started in.
+struct Payer {
+    cache: Weak<Inner>,
+}
+
+impl Payer {
+    async fn run(self) {
+        loop {
+            tokio::time::sleep(random::up_to(LONGEST_PAUSE)).await;
+            let Some(cache) = self.cache.upgrade() else { return };
+            let Some(remote) = &cache.settings.remote else { return };
+            if cache.settle(remote).await.is_err() {
+                continue;
+            }
+            // Whoever owes something now starts another, or is seen here.
+            cache.debts.waits.store(false, Ordering::Release);
+            if !cache.debts.any.load(Ordering::Acquire) || cache.debts.waits.swap(true, Ordering::AcqRel) {
+                return;
+            }
+        }
+    }
+}
+
+impl Drop for Payer {
+    fn drop(&mut self) {
+        // Also if it ends with its runtime.
+        if let Some(cache) = self.cache.upgrade() {
+            cache.debts.waits.store(false, Ordering::Release);
+        }
+    }
+}
+
+/// Debts that stay debts unless they are paid.
+struct Owed<'d> {
+    debts: &'d Debts,
+    scopes: Vec<Scope>,
+}
+
+impl Drop for Owed<'_> {
+    fn drop(&mut self) {
+        self.debts.restore(std::mem::take(&mut self.scopes));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tag::Tag;
+
+    fn keys(count: usize, key: impl Fn(usize) -> String) -> Vec<Scope> {
+        (0..count).map(|number| Scope::from(key(number))).collect()
+    }
+
+    #[test]
+    fn debts_widen_by_steps_and_are_never_dropped() {
+        let debts = Debts::default();
+        debts.add(&keys(MAX_DEBTS, |number| format!("user:{number}")));
+        assert_eq!(debts.len(), MAX_DEBTS);
+        debts.add(&[Scope::Tag(Tag::from("users"))]);
+        assert_eq!(*debts.owed.lock(), ["user:*".into(), Scope::Tag(Tag::from("users"))]);
+
+        let debts = Debts::default();
+        debts.add(&keys(MAX_DEBTS + 1, |number| format!("user:{}:posts:{number}", number % 100)));
+        assert_eq!(*debts.owed.lock(), keys(100, |number| format!("user:{number}:posts:*")));
+
+        let debts = Debts::default();
+        debts.add(&keys(MAX_DEBTS, |number| format!("user:{number}:posts")));
+        debts.add(&["team:1:*".into(), "a*b".into()]);
+        assert_eq!(*debts.owed.lock(), ["user:*".into(), "team:*".into(), Scope::Everything]);
+
+        let debts = Debts::default();
+        debts.add(&keys(MAX_DEBTS + 1, |number| format!("{number}:{number}")));
+        assert_eq!(*debts.owed.lock(), [Scope::Everything]);
+        let debts = Debts::default();
+        debts.add(&keys(MAX_DEBTS + 1, |number| format!("{number}")));
+        assert_eq!(*debts.owed.lock(), [Scope::Everything]);
+    }
+
+    #[test]
+    fn what_could_not_be_paid_comes_before_what_was_added_since() {
+        let debts = Debts::default();
+        debts.add(&["first".into()]);
+        let owed = debts.take();
+        debts.add(&["second".into()]);
+        assert_eq!(debts.len(), 2);
+        drop(owed);
+        assert_eq!(*debts.owed.lock(), ["first".into(), "second".into()]);
+    }
+}
