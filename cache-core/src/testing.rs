@@ -5,12 +5,14 @@
 
 mod check;
 mod log;
+mod notes;
 mod timeline;
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::error::Result;
 use crate::key::Key;
 use crate::scope::Scope;
 use crate::tag::Tag;
@@ -83,6 +85,48 @@ impl History {
         Self { log: Arc::clone(&self.log), process: self.log.process() }
     }
 
+    /// The history of one of several real processes: `number`, 1 and up, tells it from the others, and `clock` is one
+    /// that all of them read. Their [`notes`](Self::notes) are [put together](Self::add) when they have ended.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use cache_core::testing::History;
+    ///
+    /// # fn clock() -> Duration { std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap() }
+    /// let there = History::of_process(2, clock);
+    /// let load = there.load("user:1");
+    /// let number = load.number();
+    /// drop(load);
+    /// there.read("user:1").returned(number);
+    /// let notes = there.notes().unwrap();
+    ///
+    /// // in the process that started the others, when they have ended
+    /// let all = History::new();
+    /// all.add(&notes).unwrap();
+    /// assert_eq!(all.check(Duration::ZERO).unwrap().reads, 1);
+    /// ```
+    #[must_use]
+    pub fn of_process(number: u32, clock: fn() -> Duration) -> Self {
+        Self { log: Arc::new(Log::of_process(number, clock)), process: number }
+    }
+
+    /// All that was noted so far, as text, to be [added](Self::add) to the history of another process.
+    ///
+    /// Fails if a key, a pattern or a tag cannot be written as JSON, which none of ours does.
+    pub fn notes(&self) -> Result<String> {
+        notes::write(&self.log)
+    }
+
+    /// Adds what another process has noted. Both must have gone by the same clock, and their numbers must differ.
+    ///
+    /// Fails with [`ErrorKind::Protocol`](crate::ErrorKind::Protocol) if these are no [`notes`](Self::notes).
+    pub fn add(&self, notes: &str) -> Result<()> {
+        notes::add(&self.log, notes)
+    }
+
     /// Notes that invalidating `tag` invalidates `dependents` too, and what depends on them in turn.
     pub fn depends(&self, tag: impl Into<Tag>, dependents: &[&str]) {
         self.log.depend(tag.into(), dependents.iter().map(|&dependent| dependent.into()).collect());
@@ -118,7 +162,7 @@ impl History {
     ///
     /// Values that are read before the end of their load was noted count as made by nobody, so check when
     /// everything has ended.
-    pub fn check(&self, max_staleness: Duration) -> Result<Summary, Violation> {
+    pub fn check(&self, max_staleness: Duration) -> std::result::Result<Summary, Violation> {
         check::check(&self.log.close(), max_staleness)
     }
 }

@@ -14,6 +14,7 @@ pub mod redis;
 pub mod secrets;
 pub mod still_store;
 pub mod traffic;
+pub mod workers;
 pub mod yielding;
 
 pub use gate::{Gate, until, until_async};

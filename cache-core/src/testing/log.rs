@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, MutexGuard, RwLock};
 
@@ -16,7 +16,7 @@ const PAGES: usize = 16;
 
 /// All notes, and the clock that they are taken by.
 pub(super) struct Log {
-    origin: Instant,
+    clock: Clock,
     /// The last moment that was given out.
     last: AtomicU64,
     numbers: AtomicU64,
@@ -24,6 +24,14 @@ pub(super) struct Log {
     names: RwLock<Names>,
     edges: Mutex<HashMap<Tag, Vec<Tag>>>,
     pages: [Mutex<Page>; PAGES],
+}
+
+/// What the notes are timed by.
+enum Clock {
+    /// The time since the log was opened.
+    Own(Instant),
+    /// A clock that other processes read too.
+    Shared(fn() -> Duration),
 }
 
 /// The notes of some threads.
@@ -84,10 +92,21 @@ pub(super) struct Closed<'l> {
 impl Log {
     #[expect(clippy::disallowed_methods, reason = "the order of the notes must not stop with a paused clock")]
     pub(super) fn new() -> Self {
+        Self::timed_by(Clock::Own(Instant::now()), 0)
+    }
+
+    /// The log of one of several processes, whose numbers begin with its own.
+    pub(super) fn of_process(process: u32, clock: fn() -> Duration) -> Self {
+        let log = Self::timed_by(Clock::Shared(clock), u64::from(process) << 40);
+        log.at_least(process);
+        log
+    }
+
+    fn timed_by(clock: Clock, numbers: u64) -> Self {
         Self {
-            origin: Instant::now(),
+            clock,
             last: AtomicU64::new(0),
-            numbers: AtomicU64::new(0),
+            numbers: AtomicU64::new(numbers),
             processes: AtomicU32::new(0),
             names: RwLock::default(),
             edges: Mutex::default(),
@@ -95,9 +114,13 @@ impl Log {
         }
     }
 
-    /// Nanoseconds since the log was opened, or a few more: no two moments are the same.
+    /// Nanoseconds by the clock, or a few more: no two moments of this process are the same.
     pub(super) fn now(&self) -> u64 {
-        let now = u64::try_from(self.origin.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        let now = match self.clock {
+            Clock::Own(opened) => opened.elapsed(),
+            Clock::Shared(now) => now(),
+        };
+        let now = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
         let last = self.last.fetch_max(now, Ordering::AcqRel);
         if last < now { now } else { self.last.fetch_add(1, Ordering::AcqRel) + 1 }
     }
@@ -110,6 +133,11 @@ impl Log {
     /// The number of a new process: 1 and up.
     pub(super) fn process(&self) -> u32 {
         self.processes.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// There are so many processes, or more.
+    pub(super) fn at_least(&self, processes: u32) {
+        self.processes.fetch_max(processes, Ordering::Relaxed);
     }
 
     pub(super) fn name(&self, key: &Key) -> Name {
