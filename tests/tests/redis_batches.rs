@@ -59,12 +59,11 @@ async fn reads_of_one_turn_are_one_command_and_each_gets_his_own() {
     assert_eq!(calls(&server, "mget") - asked, 1);
 }
 
-#[tokio::test]
-async fn reads_of_many_tasks_are_few_commands() {
-    let server = Server::start();
+/// Reads a thousand times, from a hundred tasks: how many commands that was.
+async fn read_from_many_tasks(server: &Server) -> u64 {
     let redis = patient(server.url());
     store(&redis, 100).await;
-    let asked = calls(&server, "mget");
+    let asked = calls(server, "mget");
     let tasks = (0..100).map(|task| {
         let redis = redis.clone();
         tokio::spawn(async move {
@@ -77,8 +76,19 @@ async fn reads_of_many_tasks_are_few_commands() {
     for task in join_all(tasks).await {
         task.unwrap();
     }
-    let asked = calls(&server, "mget") - asked;
+    calls(server, "mget") - asked
+}
+
+#[tokio::test]
+async fn reads_of_many_tasks_are_few_commands() {
+    let asked = read_from_many_tasks(&Server::start()).await;
     assert!(asked < 500, "{asked} commands for 1 000 reads");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reads_of_two_threads_are_no_more_commands_than_reads() {
+    let asked = read_from_many_tasks(&Server::start()).await;
+    assert!(asked < 1_000, "{asked} commands for 1 000 reads");
 }
 
 #[tokio::test]
