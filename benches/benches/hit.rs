@@ -15,7 +15,7 @@ use criterion::{BenchmarkId, Criterion};
 fn main() -> std::io::Result<()> {
     let asked = |option: &str| std::env::args().any(|argument| argument == option);
     let quick = asked("--quick");
-    let effort = if quick { Effort::QUICK } else { Effort::FULL };
+    let effort = Effort::asked();
     let subjects = peers::hit();
     if count::be_counted(&subjects) {
         return Ok(());

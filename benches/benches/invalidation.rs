@@ -16,7 +16,7 @@ use larder::{Cache, Memory, Scope, Tag, cached};
 
 fn main() {
     let quick = std::env::args().any(|argument| argument == "--quick");
-    let (effort, many) = if quick { (Effort::QUICK, 10_000) } else { (Effort::FULL, 1_000_000) };
+    let (effort, many) = (Effort::asked(), if quick { 10_000 } else { 1_000_000 });
     println!("{}", by_size(effort, many));
     println!("{}", beside(effort));
 }

@@ -10,8 +10,7 @@ use benches::{count, trace};
 const IDS: u64 = 10_000;
 
 fn main() {
-    let effort =
-        if std::env::args().any(|argument| argument == "--quick") { Effort::QUICK } else { Effort::FULL };
+    let effort = Effort::asked();
     let kinds = peers::kinds();
     let (names, subjects): (Vec<_>, Vec<_>) =
         kinds.into_iter().map(|Kind { name, subjects }| (name, subjects)).unzip();

@@ -33,7 +33,7 @@ fn main() -> std::io::Result<()> {
     if asked("--ratios") {
         return Ok(());
     }
-    let effort = if asked("--quick") { Effort::QUICK } else { Effort::FULL };
+    let effort = Effort::asked();
     let ids: Vec<u64> = (0..trace::IDS).collect();
     for subject in &subjects {
         subject.run(&ids);

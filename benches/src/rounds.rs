@@ -20,6 +20,19 @@ impl Effort {
     pub const FULL: Self = Self { rounds: 101, block: 20_000 };
     /// Enough to see that it runs.
     pub const QUICK: Self = Self { rounds: 3, block: 2_000 };
+
+    /// What this program was asked for: `--quick`, or fewer rounds, on a machine that leaves few of them alone:
+    /// `--rounds <number>`.
+    #[must_use]
+    pub fn asked() -> Self {
+        let mut arguments = std::env::args();
+        if arguments.any(|argument| argument == "--quick") {
+            return Self::QUICK;
+        }
+        let rounds = std::env::args().skip_while(|argument| argument != "--rounds").nth(1);
+        let rounds = rounds.and_then(|rounds| rounds.parse().ok()).unwrap_or(Self::FULL.rounds);
+        Self { rounds, ..Self::FULL }
+    }
 }
 
 /// Nanoseconds for one call: for each subject the median over the rounds.
