@@ -6,7 +6,7 @@ mod stores;
 #[cfg(feature = "testing")]
 pub use cache_core::testing;
 pub use cache_core::{
-    AlreadyInstalled, Any, AsCache, Backend, Batch, Cache, CacheBuilder, Codec, Compression, Config,
+    Ack, AlreadyInstalled, Any, AsCache, Backend, Batch, Cache, CacheBuilder, Codec, Compression, Config,
     Declared, Error, ErrorKind, Findings, Health, Hearing, Key, KeyPart, KeyWriter, LockGuard, Named,
     Pattern, RedisAddress, RemoteHealth, Result, Scope, Stats, Tag, Threshold, Ticket, Value, Warm, Warmed,
     check, keys, store, tag,

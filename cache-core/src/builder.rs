@@ -21,10 +21,35 @@ pub(crate) struct Settings {
     pub(crate) default_ttl: Duration,
     pub(crate) jitter: f64,
     pub(crate) max_staleness: Duration,
+    pub(crate) ack: Ack,
     pub(crate) load_limit: Duration,
     pub(crate) codec: Codec,
     pub(crate) compression: Threshold,
     pub(crate) enabled: bool,
+}
+
+/// What an invalidation waits for before it returns, where there is a remote store.
+///
+/// # Examples
+///
+/// ```
+/// use cache_core::{Ack, Cache};
+///
+/// let cache = Cache::builder().ack(Ack::Fleet).build();
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Ack {
+    /// The server that takes writes has it. Other processes hear of it soon, and go by it within their
+    /// [`max_staleness`](CacheBuilder::max_staleness).
+    #[default]
+    Primary,
+    /// So many replicas have it, too: a failover to one of them does not lose it. If fewer have it in time, the
+    /// invalidation fails, and is kept until it does not.
+    Replicas(u32),
+    /// Every process that follows the invalidations of the namespace goes by it. One that is cut off from the store is
+    /// waited for until it trusts nothing that it heard before.
+    Fleet,
 }
 
 /// Builds a [`Cache`]: local only, remote only, or a near cache over a shared one.
@@ -49,6 +74,7 @@ impl CacheBuilder {
                 default_ttl: Duration::from_secs(300),
                 jitter: 0.0,
                 max_staleness: Duration::from_secs(2),
+                ack: Ack::default(),
                 load_limit: Duration::from_secs(30),
                 codec: Codec::default(),
                 compression: Compression::default().into(),
@@ -95,6 +121,12 @@ impl CacheBuilder {
     /// a remote store. Default: 2 seconds.
     pub fn max_staleness(mut self, staleness: Duration) -> Self {
         self.settings.max_staleness = staleness;
+        self
+    }
+
+    /// What an invalidation waits for before it returns. Default: [`Ack::Primary`].
+    pub fn ack(mut self, ack: Ack) -> Self {
+        self.settings.ack = ack;
         self
     }
 

@@ -48,6 +48,12 @@ use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 /// The longest wait for a record between two questions.
 const LONGEST_WAIT: Duration = Duration::from_millis(250);
 
+/// The first pause between two looks whether others have heard of an invalidation; it doubles with each.
+const FIRST_LOOK: Duration = Duration::from_millis(1);
+
+/// No pause is longer.
+const LONGEST_LOOK: Duration = Duration::from_millis(20);
+
 /// What this process knows of the log.
 #[derive(Debug, Default)]
 pub(crate) struct Feed {
@@ -238,6 +244,25 @@ impl Inner {
                 self.move_locally(&[Scope::Everything]);
                 return Ok(());
             }
+        }
+    }
+
+    /// Waits until every process that follows the log goes by what it says up to `position`.
+    ///
+    /// Those that ask for nothing more are waited for until they trust nothing that they heard before. If nobody can be
+    /// asked about them, until they trust no more than this process would.
+    pub(crate) async fn await_fleet(&self, remote: &Guard, position: Position) {
+        let (log, until) = (self.settings.log(), clock::now() + self.settings.max_staleness);
+        let mut pause = FIRST_LOOK;
+        loop {
+            match remote.is_heard(&log, position).await {
+                Ok(true) => return,
+                Err(error) if error.kind() == ErrorKind::Unsupported => return,
+                Err(_) if clock::now() >= until => return,
+                Ok(false) | Err(_) => {}
+            }
+            tokio::time::sleep(pause).await;
+            pause = (2 * pause).min(LONGEST_LOOK);
         }
     }
 

@@ -5,7 +5,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::builder::Settings;
+use crate::builder::{Ack, Settings};
 use crate::cache::{Cache, Inner};
 use crate::clock;
 use crate::error::Result;
@@ -158,6 +158,9 @@ impl Inner {
             self.move_locally(&owed.scopes);
         }
         owed.scopes.clear();
+        if let (Ack::Fleet, Some(position)) = (self.settings.ack, position) {
+            self.await_fleet(remote, position).await;
+        }
         Ok(Ticket::new(position))
     }
 
@@ -215,7 +218,8 @@ impl Inner {
 
     /// What other processes are told of an invalidation of `scopes`.
     fn record(&self, scopes: &[Scope]) -> Records {
-        Records { log: self.settings.log(), records: record::write(self.sender, scopes) }
+        let replicas = if let Ack::Replicas(replicas) = self.settings.ack { replicas } else { 0 };
+        Records { log: self.settings.log(), texts: record::write(self.sender, scopes), replicas }
     }
 }
 
@@ -248,12 +252,13 @@ impl Settings {
 /// What is appended to the log of the namespace.
 struct Records {
     log: String,
-    records: Vec<Vec<u8>>,
+    texts: Vec<Vec<u8>>,
+    replicas: u32,
 }
 
 impl Records {
     fn append(&self) -> Append<'_> {
-        Append { log: &self.log, records: &self.records, replicas: 0 }
+        Append { log: &self.log, records: &self.texts, replicas: self.replicas }
     }
 }
 

@@ -59,7 +59,7 @@ mod tiers;
 mod warm;
 
 pub use batch::Batch;
-pub use builder::CacheBuilder;
+pub use builder::{Ack, CacheBuilder};
 pub use cache::{Cache, Value};
 pub use check::{Declared, Findings, check, keys};
 pub use codec::Codec;

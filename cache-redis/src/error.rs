@@ -83,6 +83,22 @@ impl Failure {
             .replacing()
     }
 
+    /// Fewer replicas than were asked for have an invalidation.
+    pub(crate) fn unwitnessed(replicas: u32) -> Self {
+        Self::new(
+            ErrorKind::Unavailable,
+            format!("fewer than {replicas} replicas of redis have the invalidation"),
+        )
+    }
+
+    /// In a cluster nobody counts the replicas that have an invalidation.
+    pub(crate) fn uncounted() -> Self {
+        Self::new(
+            ErrorKind::Unsupported,
+            "in a cluster no replicas are waited for; leave `Ack::Replicas` out",
+        )
+    }
+
     /// The sentinels that answered know no such primary.
     pub(crate) fn unknown_primary(name: &str) -> Self {
         Self::new(ErrorKind::Config, format!("the sentinels watch no primary called {name:?}"))

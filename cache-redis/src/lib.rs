@@ -2,7 +2,7 @@
 //! Knows nothing of values, keys or types; how entries look and when they are current is `cache-core`'s.
 //!
 //! Every operation uses one shared connection (to each node of a cluster) and ends within its deadline, connecting
-//! included, whatever the server does. Only the wait for news has a connection of its own. The connection is made when it is first needed and replaced when it
+//! included, whatever the server does. Only what is waited for has connections of its own: news, and replicas. The connection is made when it is first needed and replaced when it
 //! breaks or falls silent.
 //!
 //! ```text
@@ -25,7 +25,7 @@
 //! ```
 //!
 //! An ACL user needs `+eval +evalsha +mget +set +getrange +pttl +pexpire +unlink +hmget +hset +hdel
-//! +hgetall +hvals +xadd +xread +xrange +time` on the keys
+//! +hgetall +hvals +xadd +xread +xrange +time +wait` on the keys
 //! `~<namespace>:*` and `~{larder:<namespace>}:*`; for the figures of `health` also `+ping +info +dbsize`,
 //! `+select` for a database
 //! other than 0, and `+cluster|slots +asking` in a cluster. Without `+info` a server that was restarted from an older copy
@@ -82,6 +82,8 @@ pub struct Redis {
     server: Server,
     /// A second connection, to wait for news on, where nobody waits behind.
     bell: Server,
+    /// A third one, for invalidations that replicas must have: whoever waits for those holds up what comes behind.
+    witness: Server,
 }
 
 /// What is asked: one server, or one of many for each key.
@@ -165,7 +167,8 @@ impl Redis {
     }
 
     pub(crate) fn new(config: Config) -> Self {
-        Self { bell: Server::new(config.clone()), server: Server::new(config) }
+        let [bell, witness] = [config.clone(), config.clone()].map(Server::new);
+        Self { server: Server::new(config), bell, witness }
     }
 
     pub(crate) async fn check(&self) -> Result<()> {
@@ -177,6 +180,10 @@ impl Redis {
 
     pub(crate) fn server(&self) -> &Server {
         &self.server
+    }
+
+    pub(crate) fn witness(&self) -> &Server {
+        &self.witness
     }
 
     pub(crate) fn bell(&self) -> &Server {

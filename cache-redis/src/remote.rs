@@ -101,11 +101,18 @@ impl RemoteStore for Redis {
         if names.is_empty() && scopes.is_empty() && append.is_none() {
             return Ok(None);
         }
+        let replicas = append.map_or(0, |append| append.replicas);
         if let Server::Cluster(cluster) = self.server() {
+            if replicas > 0 {
+                return Err(Failure::uncounted().into());
+            }
             return cluster.invalidate(names, scopes, append).await;
         }
         let kept = append.map(|append| log::Keys::of(append.log));
         let call = invalidation(names, scopes, append.as_ref().zip(kept.as_ref()));
+        if replicas > 0 {
+            return self.witnessed(call, replicas).await;
+        }
         Ok(log::position(self.one(self.server().budget(Purpose::Invalidate), call).await?)?)
     }
 
@@ -209,6 +216,20 @@ impl Redis {
         match (replies.pop(), replies.is_empty()) {
             (Some(reply), true) => Ok(reply),
             _ => Err(Failure::unexpected().into()),
+        }
+    }
+
+    /// Asks for `call` where nobody waits behind, and waits until so many replicas have what it did.
+    async fn witnessed(&self, call: Call<'_>, replicas: u32) -> Result<Option<Position>> {
+        let budget = self.witness().budget(Purpose::Invalidate);
+        // Less than the deadline, so that there is an answer.
+        let args = vec![Arg::Number(replicas.into()), Arg::Number(millis(budget.limit() * 3 / 4))];
+        let calls = vec![call, Call::command("WAIT", Vec::new(), args)];
+        let mut replies = self.witness().ask(budget, calls).await?.into_iter();
+        let position = log::position(replies.next().unwrap_or_default())?;
+        match answered(replies.next().unwrap_or_default())? {
+            Value::Int(have) if have >= i64::from(replicas) => Ok(position),
+            _ => Err(Failure::unwitnessed(replicas).into()),
         }
     }
 

@@ -219,7 +219,9 @@ impl RemoteStore for MapStore {
         let mut state = self.state();
         let log = state.log(log)?;
         let Some(Position { sequence, .. }) = after.filter(|after| after.epoch == log.epoch) else {
-            return Ok(News { end: log.end(), records: Vec::new() });
+            let end = log.end();
+            log.readers.insert(reader.name, (end.sequence, Instant::now() + reader.trusts_for));
+            return Ok(News { end, records: Vec::new() });
         };
         log.readers.insert(reader.name, (sequence, Instant::now() + reader.trusts_for));
         let numbered = (1..).zip(&log.records).filter(|(number, _)| *number > sequence);

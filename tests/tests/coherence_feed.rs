@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use cache_core::store::{Claim, Expect, Put, RemoteStore as _, Token};
-use larder::{Hearing, Redis, Tag, Ticket};
+use larder::{Ack, Cache, Hearing, Redis, Tag, Ticket};
 use tests::apart::{Process, STALENESS};
 use tests::proxy::{Fault, Proxy};
 use tests::redis::{Server, patient};
@@ -373,10 +373,10 @@ async fn a_ticket_is_honoured_without_near_copies_and_refused_without_the_store(
     let mut server = Server::start();
     let truth = truth();
     let here = Process::new(patient(server.url()), &truth);
-    let remote = larder::Cache::builder().namespace("shop").remote(patient(server.url())).build();
+    let remote = Cache::builder().namespace("shop").remote(patient(server.url())).build();
     let ticket = here.cache.invalidate("user:1").await.unwrap();
     remote.at_least(&ticket).await.unwrap();
-    let alone = larder::Cache::builder().local(larder::Memory::new(10)).build();
+    let alone = Cache::builder().local(larder::Memory::new(10)).build();
     alone.at_least(&ticket).await.unwrap();
     assert_eq!(alone.invalidate("user:1").await.unwrap().to_string(), "0");
     here.cache.at_least(&"0".parse().unwrap()).await.unwrap();
@@ -396,7 +396,7 @@ async fn health_tells_how_others_are_heard_of() {
     there.read("user:1").await;
     let Hearing::Feed { lag } = hearing().await else { panic!("it follows the log") };
     assert!(lag <= STALENESS);
-    let remote = larder::Cache::builder().remote(patient(server.url())).build();
+    let remote = Cache::builder().remote(patient(server.url())).build();
     assert_eq!(remote.health().await.remote.unwrap().hearing, Hearing::RemoteOnly);
 }
 
@@ -424,4 +424,26 @@ async fn a_feed_ends_with_its_cache_and_begins_again_in_another_runtime() {
     assert!(clients() > 0);
     drop((here, there));
     until(|| clients() == 0).await;
+}
+
+#[tokio::test]
+async fn an_invalidation_of_the_fleet_leaves_nothing_older_anywhere() {
+    let server = Server::start();
+    let (truth, proxy) = (truth(), Proxy::before(server.port()).await);
+    let here = Cache::builder().namespace("shop").ack(Ack::Fleet).remote(patient(server.url())).build();
+    let [one, two] = [server.url(), proxy.url()].map(|url| Process::new(Redis::open(url).unwrap(), &truth));
+    for round in 2..50 {
+        one.read("user:1").await;
+        two.read("user:1").await;
+        truth.store(round, Ordering::SeqCst);
+        let began = Instant::now();
+        here.invalidate("user:1").await.unwrap();
+        assert!(began.elapsed() < STALENESS, "who hears is not waited for longer than it takes");
+        assert_eq!((one.read("user:1").await, two.read("user:1").await), (round, round));
+    }
+    // One that is cut off is waited for until it trusts nothing.
+    proxy.requests(Fault::Swallow);
+    truth.store(50, Ordering::SeqCst);
+    here.invalidate("user:1").await.unwrap();
+    assert_eq!((one.read("user:1").await, two.read("user:1").await), (50, 50));
 }

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use cache_core::store::{Position, Reader, RemoteStore as _, Token};
-use larder::{ErrorKind, Redis};
+use larder::{Ack, ErrorKind, Redis};
 use tests::apart::{Process, STALENESS};
 use tests::proxy::{Fault, Proxy};
 use tests::redis::{Server, patient};
@@ -189,4 +189,24 @@ async fn a_primary_that_was_one_before_begins_another_life_under_an_open_connect
     assert_eq!(store.news("{log}", None, reader).await.unwrap_err().kind(), ErrorKind::Unavailable);
     let news = store.news("{log}", None, reader).await.unwrap();
     assert_ne!(news.end.epoch, epoch, "over another connection, of another life");
+}
+
+#[tokio::test]
+async fn an_invalidation_waits_for_as_many_replicas_as_it_is_told() {
+    let primary = Server::start();
+    let cache = |replicas| {
+        let store = Redis::builder().url(primary.url()).invalidate_deadline(Duration::from_secs(2));
+        let cache = larder::Cache::builder().namespace("shop").ack(Ack::Replicas(replicas));
+        cache.remote(store.build().unwrap()).build()
+    };
+    let (one, two) = (cache(1), cache(2));
+    let error = one.invalidate("user:1").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+    assert_eq!(one.owed_invalidations(), 1, "it is kept until there is one");
+    let replica = replica_of(&primary);
+    until(|| one.owed_invalidations() == 0).await;
+    let one_ticket = one.invalidate("user:1").await.unwrap();
+    let there: String = replica.tell(&["HGET", "{larder:shop}:ctl", "s"]);
+    assert!(one_ticket.to_string().ends_with(&format!("-{there}")), "the replica has it: {there}");
+    assert!(two.invalidate("user:1").await.is_err());
 }

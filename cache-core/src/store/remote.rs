@@ -76,7 +76,7 @@ pub trait RemoteStore: fmt::Debug + Send + Sync + 'static {
     }
 
     /// Reads `log` after `after`, and where it ends, at one instant; notes that `reader` has done what the records
-    /// up to `after` say.
+    /// up to `after` say, or up to the end if it begins there.
     ///
     /// Fails where `invalidate` would: a server that takes no writes cannot say what was invalidated.
     async fn news(&self, log: &str, after: Option<Position>, reader: Reader) -> Result<News> {

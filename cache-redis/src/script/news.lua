@@ -14,6 +14,9 @@ end
 local epoch, number = state_of(KEYS[1], KEYS[2], ARGV[1], ARGV[2])
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local function note(read)
+  redis.pcall('HSET', KEYS[3], ARGV[3], epoch .. ' ' .. read .. string.format(' %.0f', now + ARGV[4]))
+end
 if ARGV[5] ~= epoch then
   -- Somebody who is new to the epoch: a good time to forget who is gone.
   local readers = redis.pcall('HGETALL', KEYS[3])
@@ -22,10 +25,10 @@ if ARGV[5] ~= epoch then
     local last = tonumber(string.match(readers[i], ' (%d+)$'))
     if not last or last < now then redis.call('HDEL', KEYS[3], readers[i - 1]) end
   end
+  note(string.format('%.0f', number))
   return {epoch, number}
 end
-local last = string.format(' %.0f', now + ARGV[4])
-redis.pcall('HSET', KEYS[3], ARGV[3], ARGV[5] .. ' ' .. ARGV[6] .. last)
+note(ARGV[6])
 local records = {}
 if number > tonumber(ARGV[6]) then
   records = redis.pcall('XRANGE', KEYS[2], '(' .. ARGV[6] .. '-0', '+', 'COUNT', ARGV[7])

@@ -133,8 +133,9 @@ pub(super) async fn a_record_is_heard_when_every_reader_has_asked_for_more(subje
     let heard = async |position| subject.done("is_heard", subject.store.is_heard(&log, position)).await;
     let (one, two) = (reader(), Reader { trusts_for: Duration::from_millis(50), ..reader() });
     let before = subject.news(&log, None, one).await.end;
+    assert!(heard(before).await, "who begins at the end has nothing to do");
     let position = subject.append(&log, 1..=1).await;
-    assert!(heard(position).await, "who has read nothing yet need not be waited for");
+    assert!(!heard(position).await, "a reader must be waited for from its beginning on");
     subject.news(&log, Some(before), one).await;
     assert!(!heard(position).await, "a reader that has asked for a record may not have applied it");
     subject.news(&log, Some(before), two).await;
