@@ -33,11 +33,13 @@ pub enum Fault {
     TrustFromReceipt,
     /// A gap in the log is taken for nothing.
     GapIgnored,
+    /// A finished load is stored remotely whatever has become of its lease.
+    PublishUnconditionally,
 }
 
 impl Fault {
     /// Every fault.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::HitUnasked,
         Self::StoreUnasked,
         Self::JoinAnyFlight,
@@ -51,6 +53,7 @@ impl Fault {
         Self::NoSecondMove,
         Self::TrustFromReceipt,
         Self::GapIgnored,
+        Self::PublishUnconditionally,
     ];
 }
 

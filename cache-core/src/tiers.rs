@@ -360,7 +360,11 @@ impl Inner {
         let ttl = life.fresh.saturating_add(life.aging.stale);
         let (name, scopes) = (self.settings.name_of(key), self.settings.scopes_of(key, wanted.tags));
         let put = Put { name: &name, scopes: &scopes, value: &value, ttl: stored_ttl(ttl) };
-        let stored = remote.publish(put, expect).await?;
+        let stored = if is_planted(Fault::PublishUnconditionally) {
+            remote.put_many(&[put]).await.map(|()| true)?
+        } else {
+            remote.publish(put, expect).await?
+        };
         if stored {
             self.counters.stores.increment();
         }

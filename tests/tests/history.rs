@@ -56,9 +56,9 @@ async fn invalidation_wins_among_more_keys_than_there_is_room_for() {
     in_memory("many keys", Plan::spread(long(200_000))).await;
 }
 
-async fn two_processes(what: &str, plan: Plan, near: bool, failures: u64) {
+async fn two_processes(what: &str, plan: Plan, near: bool, logged: bool, failures: u64) {
     let (began, history) = (Instant::now(), History::new());
-    let store = Arc::new(MapStore::default());
+    let store = Arc::new(if logged { MapStore::logged() } else { MapStore::default() });
     let process = |number: u64| {
         let remote = Yielding::new(Arc::clone(&store), plan.seed ^ number, failures);
         let builder = Cache::builder().remote(remote).max_staleness(STALENESS);
@@ -72,15 +72,20 @@ async fn two_processes(what: &str, plan: Plan, near: bool, failures: u64) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn invalidation_wins_over_a_shared_store() {
-    two_processes("shared", Plan::crowded(long(25_000)), false, 0).await;
+    two_processes("shared", Plan::crowded(long(25_000)), false, false, 0).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn invalidation_wins_in_two_near_caches_over_a_shared_store() {
-    two_processes("near and shared", Plan::crowded(long(25_000)), true, 0).await;
+    two_processes("near and shared", Plan::crowded(long(25_000)), true, false, 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn invalidation_wins_in_two_near_caches_that_hear_of_each_other() {
+    two_processes("near, shared and heard", Plan::crowded(long(25_000)), true, true, 0).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn invalidation_wins_where_the_shared_store_fails_now_and_then() {
-    two_processes("near and failing", Plan::crowded(long(25_000)), true, 50).await;
+    two_processes("near and failing", Plan::crowded(long(25_000)), true, true, 50).await;
 }
