@@ -8,14 +8,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use cache_core::{Error, ErrorKind, Result};
-use redis::io::tcp::{TcpSettings, socket2::TcpKeepalive};
-use redis::{Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _, RedisConnectionInfo};
+use redis::{Client, Cmd, ConnectionAddr};
 
 use crate::Redis;
 use crate::sentinel::Sentinels;
 use crate::slots::Node;
 #[cfg(feature = "tls")]
-use crate::tls::Tls;
+use crate::tls::{Identity, Tls};
 use url::Location;
 
 /// Everything that is known before the first connection.
@@ -24,6 +23,7 @@ pub(crate) struct Config {
     pub(crate) address: Address,
     pub(crate) db: i64,
     pub(crate) login: Option<Login>,
+    pub(crate) login_of_sentinels: Option<Login>,
     pub(crate) client_name: String,
     /// Whether the server is a node of a cluster.
     pub(crate) in_cluster: bool,
@@ -53,6 +53,15 @@ pub(crate) enum Address {
 pub(crate) struct Login {
     pub(crate) user: Option<String>,
     pub(crate) password: Secret,
+}
+
+impl Login {
+    pub(crate) fn command(&self) -> Cmd {
+        let Self { user, password: Secret(password) } = self;
+        let mut command = redis::cmd("AUTH");
+        command.arg(user.as_deref()).arg(password);
+        command
+    }
 }
 
 /// Text that is never shown.
@@ -95,11 +104,15 @@ pub struct RedisBuilder {
     db: Option<i64>,
     user: Option<String>,
     password: Option<Secret>,
+    sentinel_user: Option<String>,
+    sentinel_password: Option<Secret>,
     client_name: Option<String>,
     #[cfg(feature = "tls")]
     tls: bool,
     #[cfg(feature = "tls")]
     roots: Vec<Vec<u8>>,
+    #[cfg(feature = "tls")]
+    identity: Option<Identity>,
     read: Option<Duration>,
     write: Option<Duration>,
     invalidate: Option<Duration>,
@@ -142,6 +155,18 @@ impl RedisBuilder {
         self
     }
 
+    /// The ACL user of the sentinels, whose users are not those of the servers that they watch.
+    pub fn sentinel_user(mut self, user: impl Into<String>) -> Self {
+        self.sentinel_user = Some(user.into());
+        self
+    }
+
+    /// The password of the sentinels; an empty one counts as none. It is shown in no error, log or `Debug`.
+    pub fn sentinel_password(mut self, password: impl Into<String>) -> Self {
+        self.sentinel_password = Some(Secret(password.into()));
+        self
+    }
+
     /// The name under which `CLIENT LIST` shows the connection; `larder` if nothing says otherwise.
     pub fn client_name(mut self, name: impl Into<String>) -> Self {
         self.client_name = Some(name.into());
@@ -160,6 +185,14 @@ impl RedisBuilder {
     #[cfg(feature = "tls")]
     pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.roots.push(pem.into());
+        self.tls()
+    }
+
+    /// Proves with this certificate (PEM, with those that lead to its issuer) and its private key (PEM) who we are, to servers that
+    /// want to know it, and encrypts the connection. The key is shown in no error, log or `Debug`. Cargo feature `redis-tls`.
+    #[cfg(feature = "tls")]
+    pub fn client_certificate(mut self, certificate: impl Into<Vec<u8>>, key: impl Into<Vec<u8>>) -> Self {
+        self.identity = Some(Identity { certificate: certificate.into(), key: key.into() });
         self.tls()
     }
 
@@ -219,12 +252,12 @@ impl RedisBuilder {
         {
             return Err(malformed("a host is a name or an address, without scheme, port or path"));
         }
-        let password = self.password.or(location.password).filter(|password| !password.0.is_empty());
-        let login = match (self.user.or(location.user), password) {
-            (user, Some(password)) => Some(Login { user, password }),
-            (None, None) => None,
-            (Some(_), None) => return Err(malformed("a Redis user needs a password; give both, or neither")),
-        };
+        let login = login(self.user.or(location.user), self.password.or(location.password))?;
+        let of_sentinels = login_of_sentinels(
+            self.sentinel_user.or(location.sentinel_user),
+            self.sentinel_password.or(location.sentinel_password),
+            &address,
+        )?;
         let client_name = self.client_name.unwrap_or_else(|| "larder".to_owned());
         if client_name.is_empty() || !client_name.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(malformed("a client name is made of visible ASCII characters, without spaces"));
@@ -249,10 +282,10 @@ impl RedisBuilder {
         }
         #[cfg(feature = "tls")]
         let tls = match &address {
-            Address::Tcp { .. } | Address::Cluster(_) if self.tls || location.tls => {
-                Some(Tls::trusting(&self.roots).map_err(malformed)?)
+            Address::Tcp { .. } | Address::Cluster(_) | Address::Sentinel(_) if self.tls || location.tls => {
+                Some(Tls::trusting(&self.roots, self.identity.as_ref()).map_err(malformed)?)
             }
-            Address::Tcp { .. } | Address::Cluster(_) => None,
+            Address::Tcp { .. } | Address::Cluster(_) | Address::Sentinel(_) => None,
             _ if self.tls => {
                 return Err(malformed(
                     "only a connection to a host and port can be encrypted; leave `tls` out",
@@ -264,6 +297,7 @@ impl RedisBuilder {
             address,
             db,
             login,
+            login_of_sentinels: of_sentinels,
             client_name,
             in_cluster: false,
             deadlines,
@@ -277,6 +311,28 @@ const DEFAULT_PORT: u16 = 6379;
 
 /// What is longer means "wait for ever", which is nothing a clock can be set to.
 const LONGEST_DEADLINE: Duration = Duration::from_secs(24 * 3600);
+
+fn login(user: Option<String>, password: Option<Secret>) -> Result<Option<Login>> {
+    match (user, password.filter(|password| !password.0.is_empty())) {
+        (user, Some(password)) => Ok(Some(Login { user, password })),
+        (None, None) => Ok(None),
+        (Some(_), None) => Err(malformed("a Redis user needs a password; give both, or neither")),
+    }
+}
+
+fn login_of_sentinels(
+    user: Option<String>,
+    password: Option<Secret>,
+    address: &Address,
+) -> Result<Option<Login>> {
+    let login = login(user, password)?;
+    if login.is_some() && !matches!(address, Address::Sentinel(_)) {
+        return Err(malformed(
+            "there are no sentinels; write \"redis+sentinel://\", or leave their login out",
+        ));
+    }
+    Ok(login)
+}
 
 fn malformed(text: impl Into<String>) -> Error {
     Error::new(ErrorKind::Config, text)
@@ -295,6 +351,7 @@ impl Config {
             address: Address::Given(info.addr().clone()),
             db: settings.db(),
             login,
+            login_of_sentinels: None,
             client_name: "larder".to_owned(),
             in_cluster: false,
             deadlines: Deadlines::default(),
@@ -310,14 +367,9 @@ impl Config {
         Self { address: Address::Tcp { host, port }, in_cluster: true, ..self.clone() }
     }
 
-    /// How the client library reaches the server. Logging in is our own business, and not in here.
-    ///
-    /// `primary` is where sentinels say that it is.
-    pub(crate) fn connection_info(
-        &self,
-        primary: Option<ConnectionAddr>,
-    ) -> redis::RedisResult<ConnectionInfo> {
-        let address = match &self.address {
+    /// Where the connection leads to; `primary` is where sentinels say that it is.
+    pub(crate) fn target(&self, primary: Option<ConnectionAddr>) -> ConnectionAddr {
+        match &self.address {
             Address::Tcp { host, port } => ConnectionAddr::Tcp(host.clone(), *port),
             Address::Unix(path) => ConnectionAddr::Unix(path.clone()),
             // A cluster is reached node by node; the first stands for it.
@@ -330,31 +382,8 @@ impl Config {
                 primary.unwrap_or_else(|| ConnectionAddr::Tcp(sentinels.primary.clone(), 0))
             }
             Address::Given(address) => address.clone(),
-        };
-        address.into_connection_info().map(plain)
+        }
     }
-}
-
-/// Without a login, and with the settings that all connections have.
-pub(crate) fn plain(info: ConnectionInfo) -> ConnectionInfo {
-    info.set_redis_settings(RedisConnectionInfo::default().set_skip_set_lib_name())
-        .set_tcp_settings(tcp_settings())
-}
-
-/// The client library leaves all of this off: small requests would wait for one another, and a peer that
-/// vanished without a word would never be noticed.
-fn tcp_settings() -> TcpSettings {
-    let settings = TcpSettings::default().set_nodelay(true).set_keepalive(keepalive());
-    #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
-    let settings = settings.set_user_timeout(USER_TIMEOUT);
-    settings
-}
-
-/// How long a peer may leave what was sent unacknowledged.
-pub(crate) const USER_TIMEOUT: Duration = Duration::from_secs(5);
-
-pub(crate) fn keepalive() -> TcpKeepalive {
-    TcpKeepalive::new().with_time(Duration::from_secs(15)).with_interval(Duration::from_secs(5))
 }
 
 impl Deadlines {

@@ -72,6 +72,12 @@ impl Failure {
         )
     }
 
+    /// A sentinel wants another user or password.
+    pub(crate) fn sentinel_denied() -> Self {
+        let advice = "set `sentinel_user` and `sentinel_password`, which are not those of the servers";
+        Self::new(ErrorKind::Denied, format!("the sentinels refused the login; {advice}"))
+    }
+
     /// The sentinels name another primary.
     pub(crate) fn replaced() -> Self {
         Self::new(ErrorKind::Unavailable, "the sentinels name another primary").replacing()

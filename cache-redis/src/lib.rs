@@ -10,6 +10,8 @@
 //! config      the URL and the builder
 //! supervisor  one connection, kept usable
 //! link        what is sent over it
+//! watch       that it still answers, and leads to the right server
+//! dial        how it is made
 //! sentinel    which server is the primary
 //! script      calls of Lua scripts and of plain commands
 //! cluster     which node is asked
@@ -44,6 +46,7 @@ mod apart;
 mod batch;
 mod cluster;
 mod config;
+mod dial;
 mod error;
 mod incarnation;
 mod link;
@@ -59,6 +62,7 @@ mod time;
 #[cfg(feature = "tls")]
 mod tls;
 mod together;
+mod watch;
 
 use std::fmt;
 use std::sync::Arc;
@@ -101,8 +105,9 @@ impl Redis {
     /// needs the Cargo feature `redis-tls`.
     /// `redis+cluster://[[user]:password@]host[:port][,host[:port]…]` names some nodes of a cluster, whose other nodes are
     /// found through them; `rediss+cluster://` is the same over TLS.
-    /// `redis+sentinel://[[user]:password@]host[:port][,host[:port]…]/primary[/db]` names sentinels, at port 26379
-    /// unless they say otherwise, and the primary that they watch; user and password are those of the primary. Characters with a meaning in a URL are percent-encoded.
+    /// `redis+sentinel://[[user]:password@]host[:port][,host[:port]…]/primary[/db][?sentinel_user=…&sentinel_pass=…]` names
+    /// sentinels, at port 26379 unless they say otherwise, and the primary that they watch; user and password are those of the primary.
+    /// `rediss+sentinel://` reaches both over TLS. Characters with a meaning in a URL are percent-encoded.
     /// [`ErrorKind::Config`](cache_core::ErrorKind::Config) says what a malformed URL lacks, without
     /// repeating what could be a password.
     ///

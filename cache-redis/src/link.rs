@@ -2,7 +2,7 @@
 //! Making connections and giving them up is the business of `supervisor`.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use redis::aio::MultiplexedConnection;
 use redis::{Cmd, ConnectionAddr, RedisResult, Value};
@@ -27,6 +27,8 @@ pub(crate) struct Link {
     /// When the first of the latest operations ran into its deadline, in nanoseconds since `made`; 0 after
     /// any answer.
     silent_since: Arc<AtomicU64>,
+    /// Whether anything was answered since somebody looked.
+    answered: Arc<AtomicBool>,
 }
 
 impl Link {
@@ -44,6 +46,7 @@ impl Link {
             primary,
             made: Instant::now(),
             silent_since: Arc::default(),
+            answered: Arc::default(),
         }
     }
 
@@ -107,9 +110,23 @@ impl Link {
 
     /// Notes that the server answered.
     pub(crate) fn heard(&self) {
+        // Written only when they change: many operations end on many cores.
         if self.silent_since.load(Ordering::Relaxed) != 0 {
             self.silent_since.store(0, Ordering::Relaxed);
         }
+        if !self.answered.load(Ordering::Relaxed) {
+            self.answered.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether anything was answered since the last look.
+    pub(crate) fn has_answered(&self) -> bool {
+        self.answered.swap(false, Ordering::Relaxed)
+    }
+
+    /// Asks for an answer, whichever.
+    pub(crate) async fn ping(&self) -> RedisResult<Value> {
+        self.connection.clone().send_packed_command(&redis::cmd("PING")).await
     }
 
     /// Notes that what was sent at `sent` was not answered in time; whether that was the second time in a

@@ -5,23 +5,24 @@
 //! under way, in a task of its own, so that no caller's end ends it; everybody who needs it waits for it.
 //! After a failed attempt there is a pause in which operations fail at once.
 
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use cache_core::{Error, ErrorKind, Result};
 use parking_lot::Mutex;
-use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, Cmd, ConnectionAddr, RedisResult, ServerError, Value};
-use tokio::sync::watch;
+use redis::{Cmd, ServerError, Value};
+use tokio::sync::watch as channel;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::batch::Reads;
-use crate::config::{Address, Config, Deadlines, Secret};
+use crate::config::{Address, Config, Deadlines};
+use crate::dial::dial;
 use crate::error::{Failure, Verdict};
 use crate::incarnation::Incarnation;
 use crate::link::Link;
 use crate::random;
 use crate::script::{By, Call, PROBE};
+use crate::watch::watch;
 
 /// What an operation is for: how long it may take, and whether it may be sent twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +66,7 @@ enum Phase {
     /// Whoever needs a connection begins to make one.
     Idle,
     Connecting {
-        outcome: watch::Receiver<Option<Outcome>>,
+        outcome: channel::Receiver<Option<Outcome>>,
         /// When the attempt must have ended, unless the runtime that it runs on stands still.
         over: Instant,
     },
@@ -139,6 +140,10 @@ impl Supervisor {
 
     pub(crate) fn server(&self) -> &str {
         &self.server
+    }
+
+    pub(crate) fn config(&self) -> &Config {
+        &self.config
     }
 
     /// What is known of the connection, in a word.
@@ -225,9 +230,9 @@ impl Supervisor {
     }
 
     /// Begins an attempt, in a task that outlives whoever needed it first.
-    fn begin(self: &Arc<Self>, state: &mut State) -> watch::Receiver<Option<Outcome>> {
+    fn begin(self: &Arc<Self>, state: &mut State) -> channel::Receiver<Option<Outcome>> {
         state.serial += 1;
-        let (sender, outcome) = watch::channel(None);
+        let (sender, outcome) = channel::channel(None);
         let limit = CONNECT_LIMIT.max(self.config.deadlines.longest());
         state.phase = Phase::Connecting { outcome: outcome.clone(), over: Instant::now() + 2 * limit };
         let (supervisor, serial) = (Arc::clone(self), state.serial);
@@ -239,7 +244,7 @@ impl Supervisor {
             sender.send_replace(Some(ended.clone()));
             let supervisor = Arc::downgrade(&{ supervisor });
             if let Ok(link) = ended {
-                follow(supervisor, link).await;
+                watch(supervisor, link).await;
             }
         });
         outcome
@@ -247,18 +252,12 @@ impl Supervisor {
 
     /// Makes a connection, logs in, and sees whether the server can be used.
     async fn connect(&self, serial: u64) -> Outcome {
-        let settings = AsyncConnectionConfig::new()
-            // The client's own limits leave out what ours include.
-            .set_connection_timeout(None)
-            .set_response_timeout(None)
-            .set_pipeline_buffer_size(QUEUE)
-            .set_write_backpressure_boundary(64 * 1024);
         let primary = match &self.config.address {
-            Address::Sentinel(sentinels) => Some(sentinels.primary(serial).await?),
+            Address::Sentinel(sentinels) => Some(sentinels.primary(&self.config, serial).await?),
             _ => None,
         };
-        let opened = self.open(primary.clone(), settings).await;
-        let connection = opened.map_err(|error| Failure::unreachable(&self.server, &error))?;
+        let dialled = dial(&self.config, self.config.target(primary.clone())).await;
+        let connection = dialled.map_err(|error| Failure::unreachable(&self.server, &error))?;
         let mut link = Link::new(connection, serial, primary);
         let (steps, commands): (Vec<Step>, Vec<Cmd>) = self.greeting().into_iter().unzip();
         for (step, reply) in steps.into_iter().zip(link.each(commands).await) {
@@ -275,19 +274,6 @@ impl Supervisor {
             }
         }
         Ok(link)
-    }
-
-    async fn open(
-        &self,
-        primary: Option<ConnectionAddr>,
-        settings: AsyncConnectionConfig,
-    ) -> RedisResult<MultiplexedConnection> {
-        #[cfg(feature = "tls")]
-        if let (Some(tls), Address::Tcp { host, port }) = (&self.config.tls, &self.config.address) {
-            return tls.connect(host, *port, settings).await;
-        }
-        let client = self.config.connection_info(primary).and_then(Client::open)?;
-        client.get_multiplexed_async_connection_with_config(&settings).await
     }
 
     /// What the refusal of a step means for the connection.
@@ -311,10 +297,7 @@ impl Supervisor {
     fn greeting(&self) -> Vec<(Step, Cmd)> {
         let mut greeting = Vec::new();
         if let Some(login) = &self.config.login {
-            let Secret(password) = &login.password;
-            let mut command = redis::cmd("AUTH");
-            command.arg(login.user.as_deref()).arg(password);
-            greeting.push((Step::Login, command));
+            greeting.push((Step::Login, login.command()));
         }
         if self.config.db != 0 {
             let mut command = redis::cmd("SELECT");
@@ -357,12 +340,12 @@ impl Supervisor {
     }
 
     /// Whether `link` is the one in use.
-    fn uses(&self, link: &Link) -> bool {
+    pub(crate) fn uses(&self, link: &Link) -> bool {
         matches!(&self.state.lock().phase, Phase::Connected(current) if current.serial == link.serial)
     }
 
     /// Gives `link` up, if it is still the one in use.
-    fn lose(&self, link: &Link, why: &Failure) {
+    pub(crate) fn lose(&self, link: &Link, why: &Failure) {
         let news = {
             let mut state = self.state.lock();
             let current = matches!(&state.phase, Phase::Connected(current) if current.serial == link.serial);
@@ -377,7 +360,7 @@ impl Supervisor {
     }
 
     /// Takes back an attempt that ended without an outcome, if it is still the one under way.
-    fn forget(&self, ended: &watch::Receiver<Option<Outcome>>) {
+    fn forget(&self, ended: &channel::Receiver<Option<Outcome>>) {
         let mut state = self.state.lock();
         if matches!(&state.phase, Phase::Connecting { outcome, .. } if outcome.same_channel(ended)) {
             state.phase = Phase::Idle;
@@ -401,30 +384,6 @@ impl State {
         self.announced.replace(connected) != Some(connected)
     }
 }
-
-/// Leaves the primary as soon as sentinels name another: a server that was replaced may not know it for many seconds.
-async fn follow(supervisor: Weak<Supervisor>, link: Link) {
-    let mut asked = link.serial;
-    while link.primary.is_some() {
-        tokio::time::sleep(ASK_SENTINELS).await;
-        let Some(supervisor) = supervisor.upgrade().filter(|supervisor| supervisor.uses(&link)) else {
-            return;
-        };
-        let Address::Sentinel(sentinels) = &supervisor.config.address else { return };
-        asked += 1;
-        if let Ok(now) = sentinels.primary(asked).await
-            && link.primary.as_ref() != Some(&now)
-        {
-            return supervisor.lose(&link, &Failure::replaced());
-        }
-    }
-}
-
-/// How often sentinels are asked whether the primary is still the same.
-const ASK_SENTINELS: Duration = Duration::from_millis(500);
-
-/// How many requests may wait to be written; more wait outside, each for its deadline.
-const QUEUE: usize = 1024;
 
 /// An operation that was sent and not yet answered.
 struct Pending {

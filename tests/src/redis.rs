@@ -68,13 +68,23 @@ impl Server {
     /// If `redis-server` is not installed or does not start.
     #[must_use]
     pub fn start_sentinel(primary: &Self) -> Self {
-        let port = primary.port;
+        Self::start_sentinel_with(primary.port, "", &[])
+    }
+
+    /// A sentinel that watches the server at `port` under the name `shop`, with further lines of configuration and
+    /// further options.
+    ///
+    /// # Panics
+    ///
+    /// If `redis-server` is not installed or does not start.
+    #[must_use]
+    pub fn start_sentinel_with(port: u16, lines: &str, options: &[&str]) -> Self {
         let watches = format!(
             "sentinel monitor shop 127.0.0.1 {port} 2\n\
              sentinel down-after-milliseconds shop 500\n\
-             sentinel failover-timeout shop 2000\n"
+             sentinel failover-timeout shop 2000\n{lines}"
         );
-        Self::start_as(&[], Some(watches))
+        Self::start_as(options, Some(watches))
     }
 
     fn start_as(options: &[&str], watches: Option<String>) -> Self {

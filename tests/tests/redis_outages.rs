@@ -136,6 +136,28 @@ async fn a_server_that_stands_still_costs_each_operation_its_deadline() {
 }
 
 #[tokio::test]
+async fn a_connection_that_nobody_uses_is_asked_for_an_answer_and_given_up_without_one() {
+    let server = Server::start();
+    let proxy = Proxy::before(server.port()).await;
+    let store = started(proxy.url()).await;
+    let sent = proxy.bytes_sent();
+    until_async(async || proxy.bytes_sent() > sent).await;
+    assert_eq!(server.tell::<String>(&["INFO", "commandstats"]).matches("cmdstat_ping:").count(), 1);
+    assert_eq!(proxy.connections(), 1, "an answer is all it takes");
+
+    proxy.replies(Fault::Swallow);
+    until_async(async || format!("{store:?}").contains("idle")).await;
+    proxy.heal();
+    let start = Instant::now();
+    assert!(
+        value(&store, "name").await.is_ok(),
+        "nobody has to wait for a deadline before there is a new one"
+    );
+    assert!(start.elapsed() < READ + SLACK);
+    assert_eq!(proxy.connections(), 2);
+}
+
+#[tokio::test]
 async fn many_operations_on_a_server_that_stands_still_end_together() {
     let server = Server::start();
     let store = started(server.url()).await;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use cache_core::store::{RemoteStore, conformance};
 use larder::{ErrorKind, Redis, RedisBuilder};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use tests::redis::Server;
 use tests::until_async;
 
@@ -16,17 +16,29 @@ struct Encrypted {
     server: Server,
     port: u16,
     roots: String,
+    /// A certificate of ours by the same signer, and its key.
+    client: (String, String),
+    /// How a server of this signer is started, but for its port.
+    options: Vec<String>,
     folder: PathBuf,
 }
 
 impl Encrypted {
     fn start(name: &str) -> Self {
+        Self::start_with(name, &["--tls-auth-clients", "no"])
+    }
+
+    fn start_with(name: &str, options: &[&str]) -> Self {
         let mut authority = CertificateParams::new(Vec::new()).unwrap();
         authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        // Named apart from those it signs, which would else count as signed by themselves.
+        authority.distinguished_name.push(DnType::CommonName, "an authority");
         let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
-        let key = KeyPair::generate().unwrap();
-        let certificate =
-            CertificateParams::new(vec![name.to_owned()]).unwrap().signed_by(&key, &authority).unwrap();
+        let signed = |name: &str| {
+            let key = KeyPair::generate().unwrap();
+            let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+            (params.signed_by(&key, &authority).unwrap().pem(), key.serialize_pem())
+        };
         let port = tests::redis::free_port();
         let folder = std::env::temp_dir().join(format!("larder-tls-{}-{port}", std::process::id()));
         fs::create_dir(&folder).unwrap();
@@ -35,19 +47,17 @@ impl Encrypted {
             fs::write(&path, text).unwrap();
             path.to_str().unwrap().to_owned()
         };
-        let server = Server::start_with(&[
-            "--tls-port",
-            &port.to_string(),
-            "--tls-cert-file",
-            &file("certificate", certificate.pem()),
-            "--tls-key-file",
-            &file("key", key.serialize_pem()),
-            "--tls-ca-cert-file",
-            &file("authority", authority.pem()),
-            "--tls-auth-clients",
-            "no",
-        ]);
-        Self { server, port, roots: authority.pem(), folder }
+        let (certificate, key) = signed(name);
+        let files = [
+            ("--tls-cert-file", file("certificate", certificate)),
+            ("--tls-key-file", file("key", key)),
+            ("--tls-ca-cert-file", file("authority", authority.pem())),
+        ];
+        let files = files.into_iter().flat_map(|(option, path)| [option.to_owned(), path]);
+        let options: Vec<String> = files.chain(options.iter().map(|option| (*option).to_owned())).collect();
+        let server = Server::start_with(&with_port(&port.to_string(), &options));
+        let client = signed("client");
+        Self { server, port, roots: authority.pem(), client, options, folder }
     }
 
     fn url(&self) -> String {
@@ -63,6 +73,10 @@ impl Encrypted {
             .write_deadline(patience)
             .invalidate_deadline(patience)
     }
+}
+
+fn with_port<'a>(port: &'a str, options: &'a [String]) -> Vec<&'a str> {
+    ["--tls-port", port].into_iter().chain(options.iter().map(String::as_str)).collect()
 }
 
 impl Drop for Encrypted {
@@ -112,6 +126,51 @@ async fn who_speaks_tls_to_one_that_does_not_is_told_so_and_the_other_way_round(
 }
 
 #[tokio::test]
+async fn a_server_that_wants_a_certificate_gets_ours() {
+    let strict = Encrypted::start_with("127.0.0.1", &["--tls-auth-clients", "yes"]);
+    let (certificate, key) = &strict.client;
+    let store = strict.trusted().client_certificate(certificate.as_str(), key.as_str());
+    store.connect().await.unwrap().health().await.unwrap();
+
+    let error = strict.trusted().connect().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+    let stranger = Encrypted::start("127.0.0.1");
+    let (certificate, key) = &stranger.client;
+    let store = strict.trusted().client_certificate(certificate.as_str(), key.as_str());
+    assert_eq!(store.connect().await.unwrap_err().kind(), ErrorKind::Unavailable);
+}
+
+#[tokio::test]
+async fn sentinels_and_servers_are_reached_over_tls_each_with_its_own_password() {
+    let own = ["--tls-auth-clients", "no", "--tls-replication", "yes"];
+    let primary = Encrypted::start_with("127.0.0.1", &[&own[..], &["--requirepass", "hunter2"]].concat());
+    let port = tests::redis::free_port();
+    let watching =
+        primary.options.iter().map(|option| option.replace("hunter2", "hunter3")).collect::<Vec<_>>();
+    let lines = "sentinel auth-pass shop hunter2\n";
+    let _sentinel =
+        Server::start_sentinel_with(primary.port, lines, &with_port(&port.to_string(), &watching));
+
+    let store = |query: &str| {
+        let url = format!("rediss+sentinel://:hunter2@127.0.0.1:{port}/shop{query}");
+        Redis::builder().url(url).root_certificates(primary.roots.clone())
+    };
+    for store in [store("?sentinel_pass=hunter3"), store("").sentinel_password("hunter3")] {
+        store.connect().await.unwrap().health().await.unwrap();
+    }
+    for store in
+        [store(""), store("?sentinel_pass=hunter2"), store("?sentinel_user=me&sentinel_pass=hunter3")]
+    {
+        let error = store.connect().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Denied, "{error}");
+        assert!(error.to_string().contains("sentinel_password"), "{error}");
+        assert!(!format!("{error} {error:?}").contains("hunter"), "{error:?}");
+    }
+    let error = Redis::builder().sentinel_password("hunter3").build().unwrap_err();
+    assert!(error.to_string().contains("there are no sentinels"), "{error}");
+}
+
+#[tokio::test]
 async fn a_connection_that_ends_is_replaced() {
     let encrypted = Encrypted::start("127.0.0.1");
     let store = encrypted.trusted().connect().await.unwrap();
@@ -123,10 +182,17 @@ async fn a_connection_that_ends_is_replaced() {
 
 #[test]
 fn what_are_no_certificates_is_refused() {
+    let encrypted = Encrypted::start("127.0.0.1");
     for pem in ["", "text", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
         let error = Redis::builder().url("rediss://h").root_certificates(pem).build().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Config);
         assert!(error.to_string().contains("PEM"), "{error}");
+    }
+    for (certificate, key) in [("", ""), ("text", "text"), (encrypted.client.0.as_str(), "hunter2")] {
+        let builder = Redis::builder().url("rediss://h").root_certificates(encrypted.roots.as_str());
+        let error = builder.client_certificate(certificate, key).build().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config);
+        assert!(error.to_string().contains("PEM") && !error.to_string().contains("hunter2"), "{error}");
     }
     let error = Redis::builder().url("unix:///run/redis.sock").tls().build().unwrap_err();
     assert!(error.to_string().contains("can be encrypted"), "{error}");

@@ -15,6 +15,8 @@ pub(super) struct Location {
     pub(super) db: Option<i64>,
     pub(super) user: Option<String>,
     pub(super) password: Option<Secret>,
+    pub(super) sentinel_user: Option<String>,
+    pub(super) sentinel_password: Option<Secret>,
     /// Whether the connection is encrypted.
     pub(super) tls: bool,
 }
@@ -28,6 +30,7 @@ pub(super) fn parse(url: &str) -> Result<Location, String> {
     let (plain, tls) = match scheme {
         "rediss" | "valkeys" => ("redis", true),
         "rediss+cluster" | "valkeys+cluster" => ("redis+cluster", true),
+        "rediss+sentinel" | "valkeys+sentinel" => ("redis+sentinel", true),
         _ => (scheme, false),
     };
     if tls && !cfg!(feature = "tls") {
@@ -66,7 +69,7 @@ fn server(rest: &str) -> Result<Location, String> {
     let (path, query) = path_and_query(tail)?;
     let db = database(path)?;
     without_parameters(query)?;
-    Ok(Location { address: Some(Address::Tcp { host, port }), db, user, password, tls: false })
+    Ok(Location { address: Some(Address::Tcp { host, port }), db, user, password, ..Location::default() })
 }
 
 fn cluster(rest: &str) -> Result<Location, String> {
@@ -78,7 +81,7 @@ fn cluster(rest: &str) -> Result<Location, String> {
     let db = database(path)?;
     without_parameters(query)?;
     let nodes = nodes.into_iter().map(|(host, port)| Node { host, port }).collect();
-    Ok(Location { address: Some(Address::Cluster(nodes)), db, user, password, tls: false })
+    Ok(Location { address: Some(Address::Cluster(nodes)), db, user, password, ..Location::default() })
 }
 
 fn sentinel(rest: &str) -> Result<Location, String> {
@@ -94,9 +97,21 @@ fn sentinel(rest: &str) -> Result<Location, String> {
             "the Redis URL has no name of a primary; write \"redis+sentinel://host,host/name\"".to_owned()
         );
     }
-    without_parameters(query)?;
     let address = Some(Address::Sentinel(Sentinels { hosts, primary }));
-    Ok(Location { address, db, user, password, tls: false })
+    let mut location = Location { address, db, user, password, ..Location::default() };
+    for (name, value) in parameters(query) {
+        match name {
+            "sentinel_user" => location.sentinel_user = Some(decoded(value)?),
+            "sentinel_pass" => location.sentinel_password = Some(Secret(decoded(value)?)),
+            // What looks like a name may be the rest of a password with an `&` in it.
+            _ => {
+                return Err("the Redis URL has a parameter other than `sentinel_user` and `sentinel_pass`; in a value \
+                             write \"&\" as %26"
+                    .to_owned());
+            }
+        }
+    }
+    Ok(location)
 }
 
 /// Login, hosts, and what comes behind them.
@@ -287,7 +302,14 @@ mod tests {
         let plain = Location { address, ..Location::default() };
         assert_eq!(parse("redis+sentinel://a:1,[::1]/shop"), Ok(plain.clone()));
         let expected = Location { db: Some(3), ..with(plain, Some("me"), "secret") };
-        assert_eq!(parse("redis+sentinel://me:secret@a:1,[::1]/shop/3"), Ok(expected));
+        assert_eq!(parse("redis+sentinel://me:secret@a:1,[::1]/shop/3"), Ok(expected.clone()));
+        let expected = Location {
+            sentinel_user: Some("you".to_owned()),
+            sentinel_password: Some(Secret("se&cret".to_owned())),
+            ..expected
+        };
+        let url = "redis+sentinel://me:secret@a:1,[::1]/shop/3?sentinel_user=you&sentinel_pass=se%26cret";
+        assert_eq!(parse(url), Ok(expected));
     }
 
     #[test]
@@ -364,7 +386,8 @@ mod tests {
             ("redis+sentinel://shop:hunter2@h/", "no name of a primary"),
             ("redis+sentinel://shop:hunter2@a,,b/shop", "no host"),
             ("redis+sentinel://shop:hunter2@a,b/shop/x", "a database \"x\""),
-            ("redis+sentinel://shop:hunter2@a,b/shop?x=1", "a parameter \"x\""),
+            ("redis+sentinel://shop:hunter2@a,b/shop?x=1", "a parameter other than"),
+            ("redis+sentinel://a,b/shop?sentinel_pass=hun&ter2", "a parameter other than"),
         ];
         for (url, reason) in table {
             let error = parse(url).expect_err(url);
