@@ -265,6 +265,52 @@ async fn a_server_that_is_busy() {
 }
 
 #[tokio::test]
+async fn a_server_that_is_loading() {
+    let server = Server::start();
+    let cache = filled(cache(patient(server.url()))).await;
+    server.tell::<()>(&["DEBUG", "POPULATE", "1000"]);
+    // A second, and it looks up after each kilobyte.
+    let slow = ["CONFIG", "SET", "key-load-delay", "5000", "loading-process-events-interval-bytes", "1024"];
+    server.tell::<()>(&slow);
+    let loading = std::thread::spawn({
+        let url = server.url();
+        move || {
+            let mut connection = redis::Client::open(url).unwrap().get_connection().unwrap();
+            redis::cmd("DEBUG").arg("RELOAD").exec(&mut connection)
+        }
+    });
+    until_async(async || cache.exists("kept").await.is_err()).await;
+    suffer(&cache, "LOADING").await;
+    assert!(!loading.is_finished(), "it must not be over before all was tried");
+    server.tell::<()>(&["CONFIG", "SET", "key-load-delay", "0"]);
+    loading.join().unwrap().unwrap();
+    recover(&cache, &cache_at(&server), "LOADING", SOON).await;
+}
+
+#[tokio::test]
+async fn a_cluster_that_is_down() {
+    let node = Server::start_with(&["--cluster-enabled", "yes"]);
+    node.tell::<()>(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]);
+    let url = format!("redis+cluster://127.0.0.1:{}", node.port());
+    let is_up = |up| {
+        let node = &node;
+        async move || node.tell::<String>(&["CLUSTER", "INFO"]).contains("cluster_state:ok") == up
+    };
+    until_async(is_up(true)).await;
+    let log = Log::of_this_thread();
+    let cache = filled(cache(patient(&url))).await;
+    // A slot without a primary is reason enough for all of it.
+    node.tell::<()>(&["CLUSTER", "DELSLOTS", "3"]);
+    until_async(is_up(false)).await;
+    suffer(&cache, "CLUSTERDOWN").await;
+    assert!(log.text().contains("CLUSTERDOWN"), "the reason is in the log: {}", log.text());
+    node.tell::<()>(&["CLUSTER", "ADDSLOTS", "3"]);
+    until_async(is_up(true)).await;
+    recover(&cache, &Cache::builder().namespace("shop").remote(patient(&url)).build(), "CLUSTERDOWN", SOON)
+        .await;
+}
+
+#[tokio::test]
 async fn a_full_server_serves_what_it_has_and_takes_invalidations() {
     let server = Server::start();
     let cache = filled(cache(patient(server.url()))).await;
