@@ -7,7 +7,7 @@ use redis::{Cmd, Value};
 use tokio::task::yield_now;
 use tokio::time::timeout;
 
-use crate::redis::{Server, free_port};
+use crate::redis::Server;
 
 /// Six servers that have found each other.
 #[derive(Debug)]
@@ -41,16 +41,15 @@ impl Cluster {
     ///
     /// If `redis-server` is not installed, or the nodes do not come together.
     pub async fn start_with(options: &[&str]) -> Self {
-        let buses: Vec<u16> = (0..2 * PRIMARIES).map(|_| free_port()).collect();
-        let nodes: Vec<Server> = buses.iter().map(|bus| node(*bus, options)).collect();
+        let nodes: Vec<Server> = (0..2 * PRIMARIES).map(|_| node(options)).collect();
         for (first, server) in nodes[..PRIMARIES].iter().enumerate() {
             let slot = |place: usize| (SLOTS * place / PRIMARIES).to_string();
             let last = SLOTS * (first + 1) / PRIMARIES - 1;
             server.tell::<()>(&["CLUSTER", "ADDSLOTSRANGE", &slot(first), &last.to_string()]);
             server.tell::<()>(&["CLUSTER", "SET-CONFIG-EPOCH", &(first + 1).to_string()]);
         }
-        for (server, bus) in nodes.iter().zip(&buses).skip(1) {
-            let (port, bus) = (server.port().to_string(), bus.to_string());
+        for server in &nodes[1..] {
+            let (port, bus) = (server.port().to_string(), server.bus().to_string());
             nodes[0].tell::<()>(&["CLUSTER", "MEET", "127.0.0.1", &port, &bus]);
         }
         let cluster = Self { nodes };
@@ -196,9 +195,8 @@ impl Cluster {
     }
 }
 
-fn node(bus: u16, options: &[&str]) -> Server {
-    let bus = bus.to_string();
-    let usual = ["--cluster-enabled", "yes", "--cluster-port", &bus, "--cluster-node-timeout", "1000"];
+fn node(options: &[&str]) -> Server {
+    let usual = ["--cluster-enabled", "yes", "--cluster-node-timeout", "1000"];
     // A replica takes over however long ago it heard of its primary, and is in step at once.
     let further = ["--cluster-replica-validity-factor", "0", "--repl-diskless-sync-delay", "0"];
     Server::start_with(&[&usual[..], &further, options].concat())

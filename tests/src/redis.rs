@@ -1,5 +1,6 @@
 //! Real Redis servers on free loopback ports, each ended with the test that started it.
-//! What is asked of them is the tests' business.
+//! What is asked of them is the tests' business. `LARDER_REDIS_SERVER` names another program than `redis-server`, such as
+//! `valkey-server`.
 
 use std::fs;
 use std::hash::{BuildHasher, RandomState};
@@ -19,6 +20,8 @@ use crate::secrets;
 #[derive(Debug)]
 pub struct Server {
     port: u16,
+    /// Where the nodes of a cluster talk to each other, if it is one.
+    bus: u16,
     folder: PathBuf,
     options: Vec<String>,
     /// What makes it a sentinel, if it is one.
@@ -35,8 +38,7 @@ struct Running {
 
 // The server ends with its keeper, and the keeper with the pipe to it: no test leaves a server behind,
 // not even one that is killed.
-const KEEPER: &str =
-    r#"redis-server "$@" >/dev/null 2>&1 & echo $!; read -r _; kill -9 $! 2>/dev/null; wait"#;
+const KEEPER: &str = r#""$0" "$@" >/dev/null 2>&1 & echo $!; read -r _; kill -9 $! 2>/dev/null; wait"#;
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -89,14 +91,14 @@ impl Server {
 
     fn start_as(options: &[&str], watches: Option<String>) -> Self {
         secrets::watch();
-        let version = Command::new("redis-server").arg("--version").stdout(Stdio::null()).status();
-        assert!(version.is_ok_and(|status| status.success()), "install redis-server, version 7 or later");
+        let version = Command::new(program()).arg("--version").stdout(Stdio::null()).status();
+        assert!(version.is_ok_and(|status| status.success()), "install {}, version 7 or later", program());
         let folder = std::env::temp_dir().join(format!("larder-{:016x}", random()));
         fs::create_dir(&folder).expect("a folder for the server");
         let options = options.iter().map(|&option| option.to_owned()).collect();
-        let mut server = Self { port: 0, folder, options, watches, running: None };
+        let mut server = Self { port: 0, bus: 0, folder, options, watches, running: None };
         for _ in 0..20 {
-            server.port = free_port();
+            (server.port, server.bus) = (free_port(), free_port());
             if server.run() {
                 return server;
             }
@@ -118,6 +120,12 @@ impl Server {
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// The port on 127.0.0.1 where the other nodes of its cluster reach it.
+    #[must_use]
+    pub fn bus(&self) -> u16 {
+        self.bus
     }
 
     /// The URL, without user and password.
@@ -228,6 +236,12 @@ impl Server {
         vec![file.to_str().expect("a path in UTF-8").to_owned(), "--sentinel".to_owned()]
     }
 
+    /// Left to itself a node takes a port of those that the system gives to outgoing connections.
+    fn bus_arguments(&self) -> Vec<String> {
+        let in_cluster = self.options.iter().any(|option| option == "--cluster-enabled");
+        if in_cluster { vec!["--cluster-port".to_owned(), self.bus.to_string()] } else { Vec::new() }
+    }
+
     fn signal(&self, signal: &str) {
         let running = self.running.as_ref().expect("a running server");
         send_signal(signal, running.process);
@@ -239,12 +253,13 @@ impl Server {
         let _ = fs::remove_file(&log);
         let text = |path: &Path| path.to_str().expect("a path in UTF-8").to_owned();
         let mut keeper = Command::new("sh")
-            .args(["-c", KEEPER, "sh"])
+            .args(["-c", KEEPER, &program()])
             .args(self.sentinel_arguments())
             .args(["--bind", "127.0.0.1", "--port", &self.port.to_string(), "--save", ""])
             .args(["--dir", &text(&self.folder), "--logfile", &text(&log), "--enable-debug-command", "yes"])
             .args(["--unixsocket", &text(&self.socket())])
             .args(&self.options)
+            .args(self.bus_arguments())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -302,6 +317,11 @@ impl Running {
         drop(self.keeper.stdin.take());
         let _ = self.keeper.wait();
     }
+}
+
+/// What is started as a server.
+fn program() -> String {
+    std::env::var("LARDER_REDIS_SERVER").unwrap_or_else(|_| "redis-server".to_owned())
 }
 
 /// Sends a signal to one process of ours.

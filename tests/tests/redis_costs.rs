@@ -5,6 +5,7 @@ use std::time::Duration;
 use cache_core::store::{Claim, Expect, Put, RemoteStore, Token};
 use tests::proxy::Proxy;
 use tests::redis::{Server, patient};
+use tests::until_async;
 
 #[tokio::test]
 async fn every_verb_is_one_round_trip() {
@@ -60,6 +61,64 @@ async fn every_verb_is_one_round_trip() {
     assert_eq!(spent(), 1, "health");
 
     // Nothing to do is not worth a round trip.
+    store.invalidate(&[], &[], None).await.unwrap();
+    store.put_many(&[]).await.unwrap();
+    store.fetch_many(&[]).await.unwrap();
+    assert_eq!(spent(), 0);
+    assert_eq!(proxy.connections(), 1);
+}
+
+/// One node that has all slots, and says that it is where the proxy is: all calls come by there.
+#[tokio::test]
+async fn in_a_cluster_a_name_is_removed_in_three_round_trips_and_read_in_one() {
+    let server = Server::start_with(&["--cluster-enabled", "yes"]);
+    let proxy = Proxy::before(server.port()).await;
+    let url = proxy.url().replace("redis://", "redis+cluster://");
+    let (_, port) = url.rsplit_once(':').unwrap();
+    server.tell::<()>(&["CONFIG", "SET", "cluster-announce-port", port]);
+    server.tell::<()>(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]);
+    until_async(async || server.tell::<String>(&["CLUSTER", "INFO"]).contains("cluster_state:ok")).await;
+
+    let store = patient(&url);
+    let (ttl, token) = (Duration::from_secs(60), Token([1; 16]));
+    let scopes: Vec<String> = (0..4).map(|scope| format!("{{larder:shop}}:g:{scope}")).collect();
+    let names: Vec<String> = (0..100).map(|number| format!("shop:user:{number}")).collect();
+    let asked: Vec<_> = names.iter().map(|name| (name.clone(), scopes.clone())).collect();
+    let put = |name| Put { name, scopes: &scopes, value: b"value", ttl };
+    let puts: Vec<Put<'_>> = names.iter().map(|name| put(name.as_str())).collect();
+    let before = std::cell::Cell::new(0);
+    let spent = || {
+        let now = proxy.round_trips();
+        now - before.replace(now)
+    };
+    let claim = || Some(Claim::new(token, ttl));
+
+    // Whatever is done first takes more: the map, the connection, the source of its script.
+    store.fetch("shop:user:1", &scopes, claim()).await.unwrap();
+    store.publish(put("shop:user:1"), Expect::Lease(token)).await.unwrap();
+    let position = store.fetch("shop:user:1", &scopes, None).await.unwrap().generations[0];
+    store.publish(put("shop:user:1"), Expect::Unmoved(&scopes[0], position)).await.unwrap();
+    store.invalidate(&names, &scopes, None).await.unwrap();
+    spent();
+
+    store.fetch("shop:user:1", &scopes, claim()).await.unwrap();
+    assert_eq!(spent(), 1, "a miss with a lease");
+    assert!(store.publish(put("shop:user:1"), Expect::Lease(token)).await.unwrap());
+    assert_eq!(spent(), 1, "publishing");
+    let found = store.fetch("shop:user:1", &scopes, claim()).await.unwrap();
+    assert!(found.value.is_some());
+    assert_eq!(spent(), 1, "a hit");
+    let unmoved = Expect::Unmoved(&scopes[0], found.generations[0]);
+    assert!(store.publish(put("shop:user:1"), unmoved).await.unwrap());
+    assert_eq!(spent(), 3, "storing what a mutation made");
+    store.put_many(&puts).await.unwrap();
+    assert_eq!(spent(), 1, "storing a hundred values");
+    assert_eq!(store.fetch_many(&asked).await.unwrap().len(), 100);
+    assert_eq!(spent(), 1, "reading a hundred values");
+    store.invalidate(&[], &scopes, None).await.unwrap();
+    assert_eq!(spent(), 1, "invalidating four scopes");
+    store.invalidate(&names, &scopes, None).await.unwrap();
+    assert_eq!(spent(), 3, "invalidating a hundred names and four scopes");
     store.invalidate(&[], &[], None).await.unwrap();
     store.put_many(&[]).await.unwrap();
     store.fetch_many(&[]).await.unwrap();

@@ -171,6 +171,20 @@ async fn sentinels_and_servers_are_reached_over_tls_each_with_its_own_password()
 }
 
 #[tokio::test]
+async fn the_nodes_of_a_cluster_are_reached_over_tls() {
+    let options = ["--tls-auth-clients", "no", "--cluster-enabled", "yes", "--tls-cluster", "yes"];
+    let node = Encrypted::start_with("127.0.0.1", &options);
+    node.server.tell::<()>(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]);
+    let url = node.url().replace("rediss://", "rediss+cluster://");
+    let store = Redis::builder().url(url).root_certificates(node.roots.clone()).connect().await.unwrap();
+    until_async(async || store.fetch("name", &["scope".to_owned()], None).await.is_ok()).await;
+    let clients: String = node.server.tell(&["CLIENT", "LIST"]);
+    let ours: Vec<&str> = clients.lines().filter(|client| client.contains(" name=larder ")).collect();
+    let over_tls = |client: &&&str| client.contains(&format!("laddr=127.0.0.1:{}", node.port));
+    assert!(!ours.is_empty() && ours.iter().filter(over_tls).count() == ours.len(), "{clients}");
+}
+
+#[tokio::test]
 async fn a_connection_that_ends_is_replaced() {
     let encrypted = Encrypted::start("127.0.0.1");
     let store = encrypted.trusted().connect().await.unwrap();
