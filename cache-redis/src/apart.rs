@@ -7,14 +7,14 @@
 //!   generations differ from the live ones, or both are from before it and so is the answer.
 //! - **Storing** compares and sets where the value is, so whoever removes or claims the name meanwhile keeps it from being
 //!   stored. Its generations are kept alive beside that; if they end before it does, it is a miss.
-//! - **Invalidating** names: the scopes move, then the names are removed, then the scopes move again. A reader
-//!   elsewhere that learns of the last step finds the names gone. The first step is for what follows. The record is
-//!   appended last: whoever reads it finds everything moved.
+//! - **Invalidating**: the scopes move, then the names are removed, then the scopes move again, then the record is appended.
+//!   Each is complete before the next begins; within one, nobody knows what comes first. Whoever learns of the record finds
+//!   everything moved and removed. The first step is for what follows.
 //! - **Storing while a scope is unmoved** (what a mutation made, in place of what is there): a lease is put under the
 //!   name, then the scope is compared and moved, then the value is stored under the lease. An invalidation of the name
 //!   moved the scope before it removed the name: either that was before the comparison, which then fails, or
-//!   the removal comes after the lease, and takes it, or the value, away. One of another scope of the value either moved
-//!   this scope before the comparison, or moves generations that the value has recorded. A value that is set meanwhile
+//!   the removal comes after the lease, and takes it, or the value, away. One of another scope of the value moves that twice: either the
+//!   value has not recorded its last generation, or that was read, and then compared, when this scope had moved. A value that is set meanwhile
 //!   moves this scope first and then takes the place of the lease; so does a claim, which is of a load that is newer than the mutation.
 
 use std::collections::BTreeSet;
@@ -138,8 +138,8 @@ impl Cluster {
         append: Option<Append<'_>>,
     ) -> Result<Option<Position>> {
         let budget = self.budget(Purpose::Invalidate);
+        self.move_scopes(budget, scopes).await?;
         if !names.is_empty() {
-            self.move_scopes(budget, scopes).await?;
             let removals = names.iter().map(|name| Call::command("UNLINK", vec![name.as_str()], Vec::new()));
             self.all(budget, removals.collect()).await?;
         }
