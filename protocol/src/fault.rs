@@ -51,9 +51,9 @@ pub enum Fault {
     TicketUnheeded,
     /// The log that the ticket is of is not the one that this process follows: numbers mean nothing.
     TicketOfAnyEpoch,
-    /// In a cluster, the name is unlinked before the put takes its lease there, and its control data move after the
-    /// put has looked at them.
-    LeaseAfterBody,
+    /// In a cluster, the name is unlinked before a put leaves its lease there, and what the put compares moves after it has; or
+    /// the tag moves before the put asks where it stands.
+    Unannounced,
     /// A put stores what its body returned before the tag was moved, or the key.
     PutUnasked,
 }
@@ -84,7 +84,7 @@ impl Fault {
         Self::ForgetDebts,
         Self::TicketUnheeded,
         Self::TicketOfAnyEpoch,
-        Self::LeaseAfterBody,
+        Self::Unannounced,
         Self::PutUnasked,
     ];
 }

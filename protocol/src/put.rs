@@ -9,18 +9,11 @@ use crate::world::{Age, Entry, Envelope, Noted, Put, Who, World};
 
 pub(crate) fn steps(world: &World, scope: &Scope, next: &mut Next) {
     let Some(who) = scope.put else { return };
-    let leases_late = scope.lacks(Fault::LeaseAfterBody);
     match world.put {
         Put::None => {
             if world.left.puts > 0 {
                 step(world, next, Step::PutBegins, |world| world.note(who, scope));
             }
-        }
-        Put::Begun(noted) if scope.cluster && noted.claim.is_none() && !leases_late => {
-            step(world, next, Step::PutLeases, |world| {
-                let claim = Some(world.lease(noted.generations));
-                world.put = Put::Begun(Noted { claim, ..noted });
-            });
         }
         Put::Begun(noted) => {
             step(world, next, Step::PutRuns, |world| world.put = Put::Done(noted, world.load()));
@@ -28,19 +21,23 @@ pub(crate) fn steps(world: &World, scope: &Scope, next: &mut Next) {
         Put::Done(noted, age) if !scope.cluster => {
             step(world, next, Step::PutStores, |world| world.store(who, noted, age, scope));
         }
-        Put::Done(noted, age) => match noted.claim {
-            None => step(world, next, Step::PutLeases, |world| {
-                let claim = Some(world.lease(noted.generations));
-                world.put = Put::Done(Noted { claim, ..noted }, age);
-            }),
-            Some(claim) => step(world, next, Step::PutAgrees, |world| {
-                let unmoved = world.has_not_moved(noted, scope);
-                world.put = if unmoved { Put::Agreed(noted, age, claim) } else { Put::None };
-                if unmoved {
-                    world.record(who, true, false, scope);
-                }
-            }),
-        },
+        Put::Done(noted, age) => {
+            step(world, next, Step::PutAsks, |world| {
+                world.put = Put::Asked(noted, age, world.generations(scope));
+            });
+        }
+        Put::Asked(noted, age, generations) => {
+            step(world, next, Step::PutLeases, |world| {
+                world.put = Put::Leased(noted, age, world.lease(generations));
+            });
+        }
+        Put::Leased(noted, age, claim) => step(world, next, Step::PutAgrees, |world| {
+            let unmoved = world.has_not_moved(noted, scope);
+            world.put = if unmoved { Put::Agreed(noted, age, claim) } else { Put::None };
+            if unmoved {
+                world.record(who, true, false, scope);
+            }
+        }),
         Put::Agreed(noted, age, claim) => step(world, next, Step::PutPublishes, |world| {
             world.put = Put::Stored(noted, age);
             world.publish(claim, age, scope);
@@ -61,9 +58,7 @@ impl World {
         let noted = Noted {
             current: true,
             any: self.any(scope),
-            generations: self.generations(scope),
             incarnation: self.value.told,
-            claim: None,
             after: self.after(who),
         };
         self.put = Put::Begun(noted);

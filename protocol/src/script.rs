@@ -43,6 +43,22 @@ impl World {
         self.control.holds.append(by, covers)
     }
 
+    /// Records an invalidation whose scopes have moved.
+    pub(crate) fn append(&mut self, by: Who, covers: bool, scope: &Scope) -> Option<Position> {
+        self.head(scope);
+        self.control.holds.append(by, covers)
+    }
+
+    /// Moves the scope that moves with every invalidation, and nothing else.
+    pub(crate) fn move_any(&mut self) {
+        self.control.holds.any = Some(self.generation());
+    }
+
+    /// Moves the tag, and nothing else.
+    pub(crate) fn move_tag(&mut self) {
+        self.control.holds.tag = Some(self.generation());
+    }
+
     /// Says where the scopes of the entry stand. A scope that stands nowhere is given a place.
     pub(crate) fn generations(&mut self, scope: &Scope) -> Generations {
         let everything =

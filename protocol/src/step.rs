@@ -12,6 +12,9 @@ pub enum Step {
     MoveLocally,
     Unlink,
     Record,
+    MoveAny,
+    MoveTag,
+    Append,
     UnlinkAndRecord,
     Acknowledge,
     Fail,
@@ -42,6 +45,7 @@ pub enum Step {
     Lose(Who),
     // a put
     PutBegins,
+    PutAsks,
     PutLeases,
     PutRuns,
     PutStores,
@@ -84,6 +88,9 @@ impl fmt::Display for Step {
             Self::MoveLocally => write!(f, "p invalidates: it moves its scopes"),
             Self::Unlink => write!(f, "p unlinks the value"),
             Self::Record => write!(f, "p moves the shared scopes and adds a record to the log"),
+            Self::MoveAny => write!(f, "p moves the scope that moves with every invalidation"),
+            Self::MoveTag => write!(f, "p moves the tag"),
+            Self::Append => write!(f, "p adds a record to the log"),
             Self::UnlinkAndRecord => {
                 write!(f, "p unlinks, moves the shared scopes and adds a record, in one step")
             }
@@ -119,6 +126,7 @@ impl fmt::Display for Step {
             Self::DropAll(who) => write!(f, "{}'s feed has missed something and drops everything", name(who)),
             Self::Lose(who) => write!(f, "{}'s feed loses its connection", name(who)),
             Self::PutBegins => write!(f, "a put notes where the scopes stand"),
+            Self::PutAsks => write!(f, "the put asks where the scopes stand"),
             Self::PutLeases => write!(f, "the put takes a lease"),
             Self::PutRuns => write!(f, "the body of the put runs"),
             Self::PutStores => write!(f, "the put stores, if nothing has moved"),

@@ -178,10 +178,21 @@ pub struct Invalidation {
     pub stage: Stage,
     /// A load that begins from now on is a new one.
     pub killed: bool,
+    /// In a cluster: what has moved in the round that is under way.
+    pub moved: Moved,
     /// Where its record is.
     pub ticket: Option<Position>,
     /// Δ has passed since the acknowledgement, or q has caught up with the ticket.
     pub patient: bool,
+}
+
+/// Which shared scopes have moved, one after the other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Moved {
+    /// The one that moves with every invalidation.
+    pub any: bool,
+    /// The tag.
+    pub tag: bool,
 }
 
 /// How far an invalidation has come.
@@ -191,8 +202,12 @@ pub enum Stage {
     Before,
     /// Local scopes have moved.
     Moved,
-    /// The first of two servers has done its part.
+    /// In a cluster: the shared scopes have moved once.
+    Announced,
+    /// In a cluster: the value is unlinked, or another is invalidated.
     Half,
+    /// In a cluster: the shared scopes have moved again.
+    MovedAgain,
     /// The servers have done what they have to.
     Delivered,
     /// It has returned without an error.
@@ -201,8 +216,12 @@ pub enum Stage {
     Failed,
     /// It has returned with an error.
     Owing,
-    /// The first of two servers has been paid.
+    /// Paid as far as in `Announced`.
+    OwingAnnounced,
+    /// Paid as far as in `Half`.
     OwingHalf,
+    /// Paid as far as in `MovedAgain`.
+    OwingMovedAgain,
 }
 
 /// A `#[cache_put]` of the key.
@@ -214,7 +233,11 @@ pub enum Put {
     Begun(Noted),
     /// The body has written to the database and returned.
     Done(Noted, Age),
-    /// One of two servers has agreed.
+    /// It has read where the scopes stand.
+    Asked(Noted, Age, Generations),
+    /// It has put a lease there.
+    Leased(Noted, Age, Claim),
+    /// Nothing has moved, but what it has just moved itself.
     Agreed(Noted, Age, Claim),
     /// The servers have it.
     Stored(Noted, Age),
@@ -227,12 +250,8 @@ pub struct Noted {
     pub current: bool,
     /// Where the scope stood that moves with every invalidation.
     pub any: Id,
-    /// Where those of the entry stood.
-    pub generations: Generations,
     /// The incarnation of the server of the value.
     pub incarnation: Id,
-    /// In a cluster: what its lease was given for.
-    pub claim: Option<Claim>,
     /// It began after the acknowledgement.
     pub after: bool,
 }
@@ -276,7 +295,13 @@ impl World {
             value: Server::new(slot, incarnation),
             control: Server::new(control, second),
             processes: [process(start.local), process(start.local)],
-            invalidation: Invalidation { stage: Stage::Before, killed: false, ticket: None, patient: false },
+            invalidation: Invalidation {
+                stage: Stage::Before,
+                killed: false,
+                moved: Moved::default(),
+                ticket: None,
+                patient: false,
+            },
             put: Put::None,
             left: scope.left,
             broken: None,
@@ -301,14 +326,14 @@ impl World {
     /// Whether p does not use the servers until it has delivered what it owes them.
     #[must_use]
     pub fn owes(&self) -> bool {
-        matches!(self.invalidation.stage, Stage::Failed | Stage::Owing | Stage::OwingHalf)
+        self.invalidation.stage == Stage::Failed || self.invalidation.stage.is_owing()
     }
 
     /// Whether a promise is made to somebody who begins to read now.
     #[must_use]
     pub fn promises(&self, who: Who) -> bool {
         match who {
-            P => matches!(self.invalidation.stage, Stage::Acknowledged | Stage::Owing | Stage::OwingHalf),
+            P => self.acknowledged() || self.invalidation.stage.is_owing(),
             _ => self.invalidation.patient,
         }
     }
@@ -329,7 +354,12 @@ impl World {
         if scope.put == Some(who) {
             match &mut self.put {
                 Put::None => {}
-                Put::Begun(noted) | Put::Done(noted, _) | Put::Agreed(noted, ..) | Put::Stored(noted, _) => {
+                Put::Begun(noted)
+                | Put::Done(noted, _)
+                | Put::Asked(noted, ..)
+                | Put::Leased(noted, ..)
+                | Put::Agreed(noted, ..)
+                | Put::Stored(noted, _) => {
                     noted.current = false;
                 }
             }
@@ -398,11 +428,23 @@ impl World {
         match &mut self.put {
             Put::None => {}
             Put::Begun(noted) | Put::Done(noted, _) | Put::Stored(noted, _) => noted.each_id(name),
-            Put::Agreed(noted, _, claim) => {
+            Put::Asked(noted, _, generations) => {
+                noted.each_id(name);
+                generations.each_id(name);
+            }
+            Put::Leased(noted, _, claim) | Put::Agreed(noted, _, claim) => {
                 noted.each_id(name);
                 claim.each_id(name);
             }
         }
+    }
+}
+
+impl Stage {
+    /// Whether it has returned with an error, and is being delivered.
+    #[must_use]
+    pub fn is_owing(self) -> bool {
+        matches!(self, Self::Owing | Self::OwingAnnounced | Self::OwingHalf | Self::OwingMovedAgain)
     }
 }
 
@@ -432,7 +474,5 @@ impl Noted {
     fn each_id(&mut self, name: &mut impl FnMut(&mut Id)) {
         name(&mut self.any);
         name(&mut self.incarnation);
-        self.generations.each_id(name);
-        self.claim.iter_mut().for_each(|claim| claim.each_id(name));
     }
 }

@@ -32,7 +32,7 @@ fn noticed(fault: Fault) -> (Promise, Scope) {
         Fault::IgnoreGenerationIncarnation => (P1, cluster_by_tag.with_failover().with_flights(1, 0)),
         Fault::TicketUnheeded => (P3, node.with_ticket()),
         Fault::TicketOfAnyEpoch => (P3, in_q(node.with_ticket().with_another().with_loss())),
-        Fault::LeaseAfterBody => (P2, in_q(cluster.with_put(Q))),
+        Fault::Unannounced => (P2, in_q(cluster.with_put(Q))),
         Fault::PutUnasked => (P2, in_q(node.with_put(Q))),
     }
 }
@@ -47,6 +47,14 @@ fn every_fault_is_found() {
         // The same search finds nothing when the step is made.
         assert!(matches!(search(&scope), Found::Nothing { .. }), "{fault:?}");
     }
+}
+
+/// The same of a tag: in a cluster it does not move together with the scope that moves with every invalidation.
+#[test]
+fn a_tag_in_a_cluster_is_announced_too() {
+    let scope = Scope::quiet(true, true).with_put(Q).with_flights(0, 1);
+    assert!(matches!(search(&scope.without(Fault::Unannounced)), Found::Broken { .. }));
+    assert!(matches!(search(&scope), Found::Nothing { .. }));
 }
 
 /// On one node, values or generations have to be of this incarnation: either of them is enough. In a cluster they
