@@ -399,7 +399,7 @@ async fn approach(cache: &Inner, target: &Target, wanted: Wanted<'_>) -> Step {
             Boarding::Wait(seat) if passes_by && seat.refreshes() => {
                 passes_by = false;
                 drop(seat);
-                match reload::pass_by(cache, target, wanted).await {
+                match Box::pin(reload::pass_by(cache, target, wanted)).await {
                     Some(step) => return step,
                     None => continue,
                 }
@@ -443,7 +443,13 @@ async fn approach(cache: &Inner, target: &Target, wanted: Wanted<'_>) -> Step {
         }
     }
     let as_of = AsOf { stamp: Arc::clone(seat.stamp()), began: seat.began() };
-    let claimed = match turn::fetch(&target.cache, key, wanted, &as_of, *anew).await {
+    let fetched = if cache.settings.remote.is_some() {
+        // Boxed, so that a miss is small where there is no remote store: a crowd of them fits into fewer caches.
+        Box::pin(turn::fetch(&target.cache, key, wanted, &as_of, *anew)).await
+    } else {
+        Ok(Found::Unavailable)
+    };
+    let claimed = match fetched {
         Ok(Found::Value(entry, left, claimed)) => {
             seat.land(|| cache.keep(key, &entry), || Outcome::Value(Arc::clone(&entry)));
             return reload::found(cache, target, entry, left, claimed);

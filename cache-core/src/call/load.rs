@@ -88,8 +88,15 @@ struct Sealed {
 
 impl Publication {
     pub(super) async fn publish(self, cache: &Inner, key: &Key, wanted: Wanted<'_>, template: &'static str) {
-        let Some(sealed) = self.sealed else { return };
-        let Sealed { claimed, payload, life } = *sealed;
+        if let Some(sealed) = self.sealed {
+            Box::pin(sealed.publish(cache, key, wanted, template)).await;
+        }
+    }
+}
+
+impl Sealed {
+    async fn publish(self: Box<Self>, cache: &Inner, key: &Key, wanted: Wanted<'_>, template: &'static str) {
+        let Self { claimed, payload, life } = *self;
         let published = match payload {
             Ok(payload) => match cache.publish(key, wanted, &claimed, payload.as_deref(), life).await {
                 // The value has taken the place of the lease, or something else had.
