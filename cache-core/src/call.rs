@@ -257,27 +257,22 @@ impl<'f, S: Shape> Miss<'f, S> {
     /// Answers the call: with another's value, the remote store's, or that of `body`.
     ///
     /// Boxed, so that the futures of cached functions stay small: a hit carries nothing of this around.
-    pub fn load<F>(self, body: F) -> Pin<Box<impl Future<Output = S::Output>>>
+    pub fn load<F>(mut self, body: F) -> Pin<Box<impl Future<Output = S::Output>>>
     where
         F: Future<Output = S::Output>,
         S::Value: Clone + Send + Sync + 'static,
     {
-        Box::pin(self.answer(body))
-    }
-
-    async fn answer<F>(mut self, body: F) -> S::Output
-    where
-        F: Future<Output = S::Output>,
-        S::Value: Clone + Send + Sync + 'static,
-    {
-        let Some(target) = self.target.take() else { return body.await };
-        let tags = std::mem::take(&mut self.tags);
-        match seek(self.shape, &target, self.wanted(&target, &tags)).await {
-            Sought::Answer(output) => output,
-            Sought::Load(lead) => self.run(&target, &tags, lead, body).await,
-            // Nobody finds one who does not ask for it.
-            Sought::Due(_) => body.await,
-        }
+        // Not an `async fn`: that would keep its arguments twice.
+        Box::pin(async move {
+            let Some(target) = self.target.take() else { return body.await };
+            let tags = std::mem::take(&mut self.tags);
+            match seek(self.shape, &target, self.wanted(&target, &tags)).await {
+                Sought::Answer(output) => output,
+                Sought::Load(lead) => self.run(&target, &tags, lead, body).await,
+                // Nobody finds one who does not ask for it.
+                Sought::Due(_) => body.await,
+            }
+        })
     }
 
     /// What this call takes for an answer.
@@ -287,7 +282,7 @@ impl<'f, S: Shape> Miss<'f, S> {
     }
 
     /// Runs the body in the caller's task: for everybody, if this caller leads.
-    async fn run<F>(self, target: &Target, tags: &[Tag], lead: Option<Lead>, body: F) -> S::Output
+    async fn run<F>(&self, target: &Target, tags: &[Tag], lead: Option<Lead>, body: F) -> S::Output
     where
         F: Future<Output = S::Output>,
         S::Value: Clone + Send + Sync + 'static,

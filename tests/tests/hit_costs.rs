@@ -76,3 +76,21 @@ fn a_hit_by_hand_allocates_nothing_either() {
     };
     assert_eq!(of_a_hit(call), 0);
 }
+
+#[test]
+fn a_miss_without_a_remote_store_is_small() {
+    let cache = Cache::builder().local(Memory::new(1_000)).build();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let counted = runtime.block_on(cache.scope(async {
+        // What a thread's first miss builds.
+        drop(shared(1).await);
+        let mut call = std::pin::pin!(shared(2));
+        measure(|| {
+            let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+            assert!(call.as_mut().poll(&mut context).is_ready(), "its load waits for nothing");
+        })
+    }));
+    // The future of the load, the entry, its cells, the seat; the value and its text.
+    assert!(counted.count_total <= 16, "{} allocations", counted.count_total);
+    assert!(counted.bytes_total <= 4_600, "{} bytes", counted.bytes_total);
+}
