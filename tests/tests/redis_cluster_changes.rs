@@ -8,7 +8,7 @@ use std::time::Duration;
 use larder::testing::History;
 use larder::{Cache, Memory, Redis, Result};
 use tests::cluster::Cluster;
-use tests::redis::patient;
+use tests::redis::{Server, patient};
 use tests::traffic::{Plan, Traffic};
 use tests::until_async;
 
@@ -113,23 +113,69 @@ async fn failovers_under_load_serve_nothing_old() {
     load.check();
 }
 
-/// The primaries and their replicas must have the same before: what only a primary has goes with it.
+/// What a primary had acknowledged and its replica had not heard of goes with it, and is not missed: neither the removal of a
+/// value, nor the move of a scope of values that other nodes have.
+#[tokio::test]
+async fn what_goes_with_a_primary_that_is_killed_does_not_come_back() {
+    let mut cluster = Cluster::start().await;
+    let (here, there) = (cache(patient(cluster.url())), cache(patient(cluster.url())));
+    let load = async |cache: &Cache, key: &str, value: u64| {
+        let loaded: Result<u64> = cache.get_or_load(key, TTL, || async { Ok(value) }).await;
+        loaded.expect("no read fails")
+    };
+    let keys: Vec<String> = (0..30).flat_map(|id| [format!("key:{id}"), format!("covered:{id}")]).collect();
+    for key in &keys {
+        assert_eq!(load(&here, key, 1).await, 1);
+        assert_eq!(load(&there, key, 2).await, 1, "it is shared");
+    }
+    cluster.replicate().await;
+    let holders = cluster.holders(CONTROL, 0);
+    let primary = &cluster.nodes[holders[0]];
+    primary.tell::<()>(&["ACL", "SETUSER", "default", "-psync", "-sync"]);
+    primary.tell::<u64>(&["CLIENT", "KILL", "TYPE", "replica"]);
+    for id in 0..30 {
+        let _ = here.invalidate(format!("key:{id}")).await.expect("it is acknowledged");
+    }
+    let _ = here.invalidate("covered:*").await.expect("it is acknowledged");
+
+    let replica = &cluster.nodes[holders[1]];
+    let has =
+        |key: &str| replica.tell::<Vec<String>>(&["CLUSTER", "GETKEYSINSLOT", &slot(replica, key), "9"]);
+    assert!(
+        keys.iter().filter(|key| !has(&format!("shop:{key}")).is_empty()).count() > 5,
+        "it has not heard of it"
+    );
+    cluster.nodes[holders[0]].kill();
+    let replica = &cluster.nodes[holders[1]];
+    until_async(async || replica.tell::<String>(&["INFO", "replication"]).contains("role:master")).await;
+    for cache in [&here, &there] {
+        until_async(async || cache.exists("covered:0").await.is_ok()).await;
+        for key in &keys {
+            assert_ne!(load(cache, key, 3).await, 1, "{key}");
+        }
+    }
+}
+
+/// The slot of `key`, as text.
+fn slot(node: &Server, key: &str) -> String {
+    node.tell::<u64>(&["CLUSTER", "KEYSLOT", key]).to_string()
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_primary_that_is_killed_costs_bodies_and_nothing_else() {
     let mut cluster = Cluster::start().await;
     let load = Load::over(&cluster.url());
-    load.during(async {}).await;
-    cluster.replicate().await;
-
     let hasty = cache(Redis::open(cluster.url()).unwrap());
     let reader = Reader::of(hasty.clone());
     until_async(async || hasty.exists("item:7").await.is_ok_and(|is| is)).await;
     let holders = cluster.holders(CONTROL, 0);
-    cluster.nodes[holders[0]].kill();
-    let replica = &cluster.nodes[holders[1]];
-    until_async(async || replica.tell::<String>(&["INFO", "replication"]).contains("role:master")).await;
-    until_async(async || hasty.invalidate("other").await.is_ok()).await;
-    load.during(async {}).await;
+    load.during(async {
+        cluster.nodes[holders[0]].kill();
+        let replica = &cluster.nodes[holders[1]];
+        until_async(async || replica.tell::<String>(&["INFO", "replication"]).contains("role:master")).await;
+        until_async(async || hasty.invalidate("other").await.is_ok()).await;
+    })
+    .await;
 
     cluster.nodes[holders[0]].restart();
     cluster.settle().await;
