@@ -142,6 +142,11 @@ impl Inner {
         if !self.debts.any.load(Ordering::Acquire) {
             return Ok(());
         }
+        // Boxed, so that who owes nothing carries nothing of it around.
+        Box::pin(self.pay(remote)).await
+    }
+
+    async fn pay(&self, remote: &Guard) -> Result<()> {
         let _one_at_a_time = self.debts.paying.lock().await;
         let mut owed = self.debts.take();
         if owed.scopes.is_empty() {

@@ -94,7 +94,7 @@ impl Supervisor {
         }
         let mut asked = Asked::default();
         let place = asked.add(look);
-        self.read_all(budget, &asked).await?.seen(look, &place)
+        Box::pin(self.read_all(budget, &asked)).await?.seen(look, &place)
     }
 
     /// The answers to all that is `asked`, in one round trip.

@@ -29,19 +29,15 @@ impl RemoteStore for Redis {
         let supervisor = match self.server() {
             Server::One(supervisor) => supervisor,
             Server::Cluster(cluster) => {
-                let found = cluster.look(&[look]).await?.pop();
+                let found = Box::pin(cluster.look(&[look])).await?.pop();
                 return found.ok_or_else(|| Failure::unexpected().into());
             }
         };
         let budget = supervisor.budget(Purpose::Read);
-        let mut seen = supervisor.read(budget, &look).await?;
-        if let (Seen::Unclaimed(absent), Some(claim)) = (&mut seen, &claim) {
-            let reply = self.one(budget, lease(name, &claim.token, claim.lease)).await?;
-            seen = claimed(reply, std::mem::take(absent))?;
-        }
-        match seen {
+        match supervisor.read(budget, &look).await? {
             Seen::Found(fetched) => Ok(fetched),
-            Seen::Unclaimed(_) | Seen::Unclear => Ok(look.read(self.one(budget, look.script()).await?)?),
+            // Boxed, so that a hit carries nothing of it around.
+            more => Box::pin(self.fetch_the_rest(budget, look, more)).await,
         }
     }
 
@@ -211,6 +207,18 @@ fn sum(one: Option<u64>, other: Option<u64>) -> Option<u64> {
 }
 
 impl Redis {
+    /// What a look has left to do: a claim, or all of it in a script.
+    async fn fetch_the_rest(&self, budget: Budget, look: Look<'_>, mut seen: Seen) -> Result<Fetched> {
+        if let (Seen::Unclaimed(absent), Some(claim)) = (&mut seen, look.claim) {
+            let reply = self.one(budget, lease(look.name, &claim.token, claim.lease)).await?;
+            seen = claimed(reply, std::mem::take(absent))?;
+        }
+        match seen {
+            Seen::Found(fetched) => Ok(fetched),
+            Seen::Unclaimed(_) | Seen::Unclear => Ok(look.read(self.one(budget, look.script()).await?)?),
+        }
+    }
+
     async fn one(&self, budget: Budget, call: Call<'_>) -> Result<Value> {
         let mut replies = self.server().ask(budget, vec![call]).await?;
         match (replies.pop(), replies.is_empty()) {
