@@ -321,8 +321,7 @@ impl Cache {
     /// is not older.
     ///
     /// Usually it knows, or asks the remote store once. An error says that the store could not be asked within its
-    /// deadlines. A ticket holds in every namespace of its own remote store only; any other is taken for one of
-    /// long ago.
+    /// deadlines. A ticket is one of its namespace in its remote store; anywhere else it is taken for one of long ago.
     pub async fn at_least(&self, ticket: &Ticket) -> Result<()> {
         match ticket.position() {
             Some(position) => self.inner.hear_of(position).await,

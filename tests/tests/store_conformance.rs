@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use cache_core::store::conformance;
-use larder::store::{Append, Claim, Expect, Fetched, Generation, Health, Position, Put, RemoteStore, Token};
+use larder::store::{
+    Append, Claim, Expect, Fetched, Generation, Health, News, Position, Put, Reader, RemoteStore, Token,
+};
 use larder::{Error, ErrorKind, Result};
 use tests::map_store::MapStore;
 use tokio::task::yield_now;
@@ -73,6 +75,14 @@ enum Fault {
     InvalidatesNamesBeforeScopes,
     StoringMoves,
     ForgetsGenerationsSoon,
+    RecordsAreForgotten,
+    RecordsLoseTheFirst,
+    RecordsAreReversed,
+    RecordsComeAgain,
+    WaitingEndsAtOnce,
+    WaitingHearsNothing,
+    HeardByAnybody,
+    HeardByNobody,
     ManyIsReversed,
     ManyIsShort,
     PutsOnlyTheFirst,
@@ -129,6 +139,14 @@ const FAULTS: &[(Fault, &str)] = &[
     (Fault::InvalidatesNamesBeforeScopes, "a value that is older must be gone or refused"),
     (Fault::StoringMoves, "must move no scope"),
     (Fault::ForgetsGenerationsSoon, "must live longer than its entries"),
+    (Fault::RecordsAreForgotten, "must answer its position"),
+    (Fault::RecordsLoseTheFirst, "every record must come once, in order"),
+    (Fault::RecordsAreReversed, "every record must come once, in order"),
+    (Fault::RecordsComeAgain, "every record must come once, in order"),
+    (Fault::WaitingEndsAtOnce, "waiting must not end while there is no record"),
+    (Fault::WaitingHearsNothing, "waiting must end"),
+    (Fault::HeardByAnybody, "a reader must be waited for"),
+    (Fault::HeardByNobody, "who begins at the end has nothing to do"),
     (Fault::ManyIsReversed, "in the order of the names"),
     (Fault::ManyIsShort, "one answer for each name"),
     (Fault::PutsOnlyTheFirst, "answered with another's value"),
@@ -161,6 +179,9 @@ fn said(panic: &(dyn Any + Send)) -> String {
     text.or_else(|| panic.downcast_ref::<&str>().map(|&text| text.to_owned())).unwrap_or_default()
 }
 
+/// What an invalidation answers that has appended nothing.
+const NOWHERE: Option<Position> = Some(Position { epoch: [0; 16], sequence: 0 });
+
 /// A store that keeps every promise but one.
 #[derive(Debug)]
 struct Broken {
@@ -184,7 +205,7 @@ struct Notes {
 
 impl Broken {
     fn new(fault: Fault) -> Self {
-        Self { store: MapStore::default(), fault, notes: Mutex::default(), entered: AtomicU64::new(0) }
+        Self { store: MapStore::logged(), fault, notes: Mutex::default(), entered: AtomicU64::new(0) }
     }
 
     fn is(&self, fault: Fault) -> bool {
@@ -477,7 +498,8 @@ impl RemoteStore for Broken {
             yield_now().await;
             names.clear();
         }
-        self.store.invalidate(&names, &scopes, append).await
+        let append = append.filter(|_| !self.is(Fault::RecordsAreForgotten));
+        self.store.invalidate(&names, &scopes, append).await.map(|position| position.or(NOWHERE))
     }
 
     async fn abandon(&self, name: &str, token: Token) -> Result<()> {
@@ -488,6 +510,41 @@ impl RemoteStore for Broken {
                 self.store.invalidate(&[name.to_owned()], &[], None).await.map(drop)
             }
             _ => self.store.abandon(name, token).await,
+        }
+    }
+
+    async fn await_news(&self, log: &str, after: Position, limit: Duration) -> Result<()> {
+        match self.fault {
+            Fault::WaitingEndsAtOnce => Ok(()),
+            Fault::WaitingHearsNothing => {
+                tokio::time::sleep(limit).await;
+                Ok(())
+            }
+            _ => self.store.await_news(log, after, limit).await,
+        }
+    }
+
+    async fn news(&self, log: &str, after: Option<Position>, reader: Reader) -> Result<News> {
+        let after = match after {
+            Some(after) if self.is(Fault::RecordsComeAgain) && after.sequence > 2 => {
+                Some(Position { sequence: after.sequence - 1, ..after })
+            }
+            after => after,
+        };
+        let mut news = self.store.news(log, after, reader).await?;
+        match self.fault {
+            Fault::RecordsLoseTheFirst if news.records.len() > 1 => drop(news.records.remove(0)),
+            Fault::RecordsAreReversed => news.records.reverse(),
+            _ => {}
+        }
+        Ok(news)
+    }
+
+    async fn is_heard(&self, log: &str, position: Position) -> Result<bool> {
+        match self.fault {
+            Fault::HeardByAnybody => Ok(true),
+            Fault::HeardByNobody => Ok(false),
+            _ => self.store.is_heard(log, position).await,
         }
     }
 
