@@ -16,6 +16,7 @@ use crate::error::Result;
 use crate::guard::Guard;
 use crate::pattern::{Pattern, Reach};
 use crate::random;
+use crate::sabotage::{Fault, is_planted};
 use crate::scope::{Scope, levels};
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -139,7 +140,7 @@ impl Inner {
     pub(crate) async fn settle(&self, remote: &Guard) -> Result<()> {
         // Neither debts nor names are worth a look while nothing can be done about them.
         remote.ready()?;
-        if !self.debts.any.load(Ordering::Acquire) {
+        if !self.debts.any.load(Ordering::Acquire) || is_planted(Fault::DebtsForgotten) {
             return Ok(());
         }
         // Boxed, so that who owes nothing carries nothing of it around.

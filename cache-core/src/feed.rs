@@ -102,7 +102,9 @@ impl Trust {
     pub(crate) fn covers(self, entry: &Entry, now: Moment) -> bool {
         match self {
             Self::Alone => true,
-            Self::Until(heard) => now < heard || now < entry.trusted_until(),
+            Self::Until(heard) => {
+                now < heard || now < entry.trusted_until() || is_planted(Fault::StalenessUnasked)
+            }
         }
     }
 }

@@ -33,13 +33,19 @@ pub enum Fault {
     TrustFromReceipt,
     /// A gap in the log is taken for nothing.
     GapIgnored,
-    /// A finished load is stored remotely whatever has become of its lease.
-    PublishUnconditionally,
+    /// A finished load is stored remotely without asking whether its lease is still there.
+    PublishUnasked,
+    /// A remote value is taken without asking whether its scopes have moved.
+    GenerationsUnasked,
+    /// The remote store is used although it has not been told of an invalidation.
+    DebtsForgotten,
+    /// A value is served for longer than other processes may go unheard.
+    StalenessUnasked,
 }
 
 impl Fault {
     /// Every fault.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 17] = [
         Self::HitUnasked,
         Self::StoreUnasked,
         Self::JoinAnyFlight,
@@ -53,7 +59,10 @@ impl Fault {
         Self::NoSecondMove,
         Self::TrustFromReceipt,
         Self::GapIgnored,
-        Self::PublishUnconditionally,
+        Self::PublishUnasked,
+        Self::GenerationsUnasked,
+        Self::DebtsForgotten,
+        Self::StalenessUnasked,
     ];
 }
 

@@ -302,7 +302,7 @@ impl Inner {
                 return None;
             }
         };
-        if !unmoved(&opened.generations, generations) {
+        if !(unmoved(&opened.generations, generations) || is_planted(Fault::GenerationsUnasked)) {
             return None;
         }
         // The store forgets a value at the end of its stale window.
@@ -342,7 +342,10 @@ impl Inner {
         payload: Option<&[u8]>,
         life: Life,
     ) -> Result<bool> {
-        self.publish_if(key, wanted, claimed, payload, life, claimed.unchanged()).await
+        // Every value begins with nothing.
+        let anything = Expect::Nothing { reject: Some(&[]) };
+        let expect = if is_planted(Fault::PublishUnasked) { anything } else { claimed.unchanged() };
+        self.publish_if(key, wanted, claimed, payload, life, expect).await
     }
 
     /// Stores a value remotely iff what `expect` says holds; whether it was stored.
@@ -360,11 +363,7 @@ impl Inner {
         let ttl = life.fresh.saturating_add(life.aging.stale);
         let (name, scopes) = (self.settings.name_of(key), self.settings.scopes_of(key, wanted.tags));
         let put = Put { name: &name, scopes: &scopes, value: &value, ttl: stored_ttl(ttl) };
-        let stored = if is_planted(Fault::PublishUnconditionally) {
-            remote.put_many(&[put]).await.map(|()| true)?
-        } else {
-            remote.publish(put, expect).await?
-        };
+        let stored = remote.publish(put, expect).await?;
         if stored {
             self.counters.stores.increment();
         }

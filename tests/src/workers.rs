@@ -5,6 +5,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use cache_core::sabotage::{Fault, plant};
@@ -13,60 +14,132 @@ use larder::{Cache, Memory, Redis};
 use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 
+use crate::proxy::Proxy;
+use crate::random::Random;
+use crate::redis::{Server, patient};
 use crate::traffic::{Plan, Traffic};
 
 /// What a worker is told, by an environment variable of this name.
 const ORDERS: &str = "LARDER_WORKER";
 
+/// How many files there were for notes.
+static FILES: AtomicU64 = AtomicU64::new(0);
+
 /// By then workers must have ended.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The same in each process of a machine, and never set.
-#[must_use]
-pub fn monotonic() -> Duration {
+fn monotonic() -> Duration {
     let now = clock_gettime(ClockId::Monotonic);
     let (seconds, nanos) = (u64::try_from(now.tv_sec), u32::try_from(now.tv_nsec));
     Duration::new(seconds.unwrap_or_default(), nanos.unwrap_or_default())
 }
 
+/// Workers over one server, each with its own way to it, and what goes on while they are at work.
+#[derive(Debug)]
+pub struct Run {
+    /// The server of all of them.
+    pub server: Server,
+    /// The way of each of them.
+    pub proxies: Vec<Proxy>,
+    /// Decides what happens next.
+    pub random: Random,
+    /// Whether the first worker waits for its answers, however long they take.
+    slow: bool,
+}
+
+impl Run {
+    /// An empty server, and a proxy for each of so many workers.
+    pub async fn new(workers: u32, plan: Plan) -> Self {
+        let server = Server::start();
+        let mut proxies = Vec::new();
+        for _ in 0..workers {
+            proxies.push(Proxy::before(server.port()).await);
+        }
+        Self { server, proxies, random: Random::new(plan.seed, 0), slow: false }
+    }
+
+    /// Lets the first worker wait for its answers, however long they take, and do so much less.
+    #[must_use]
+    pub fn with_a_slow_one(self) -> Self {
+        Self { slow: true, ..self }
+    }
+
+    /// Lets the workers work, the first of them with `fault`, and makes `trouble` meanwhile, again and again. What
+    /// they have seen, when they have ended.
+    ///
+    /// # Panics
+    ///
+    /// If a worker fails.
+    pub async fn work(
+        mut self,
+        plan: Plan,
+        staleness: Duration,
+        fault: Option<Fault>,
+        mut trouble: impl AsyncFnMut(&mut Self),
+    ) -> History {
+        let orders = (1..).zip(&self.proxies).map(|(number, proxy)| {
+            let fault = fault.filter(|_| number == 1);
+            let orders = Orders::new(number, proxy.url(), plan, staleness, fault);
+            if self.slow && number == 1 { orders.slowly() } else { orders }
+        });
+        let orders: Vec<_> = orders.collect();
+        let workers = tokio::task::spawn_blocking(|| Workers::start(orders)).await;
+        let mut workers = workers.expect("workers");
+        while workers.are_busy() {
+            trouble(&mut self).await;
+            // The pace of the trouble: nothing waits for it.
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        tokio::task::spawn_blocking(|| workers.history()).await.expect("a history")
+    }
+
+    /// The way of one of the workers.
+    pub fn any_proxy(&mut self) -> &Proxy {
+        let which = self.random.below(self.proxies.len() as u64);
+        &self.proxies[usize::try_from(which).unwrap_or_default()]
+    }
+}
+
 /// What one worker does.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Orders {
+struct Orders {
     /// Which of the workers it is: 1 and up.
-    pub number: u32,
+    number: u32,
     /// Where its server is.
-    pub url: String,
+    url: String,
     /// Decides what its tasks do.
-    pub seed: u64,
+    seed: u64,
     /// How many operations.
-    pub operations: u64,
+    operations: u64,
     /// Δ.
-    pub staleness: Duration,
+    staleness: Duration,
+    /// Whether it waits however long it takes.
+    slow: bool,
     /// The name of the fault that is planted in it, or nothing.
-    pub fault: String,
+    fault: String,
     /// Where its history goes to.
     notes: PathBuf,
 }
 
 impl Orders {
-    /// Traffic over the server at `url`, in the worker of this number.
-    #[must_use]
-    pub fn new(number: u32, url: String, plan: Plan, staleness: Duration) -> Self {
+    fn new(number: u32, url: String, plan: Plan, staleness: Duration, fault: Option<Fault>) -> Self {
         let (seed, operations) = (plan.seed.wrapping_add(u64::from(number)), plan.operations);
-        let notes = std::env::temp_dir().join(format!("larder-notes-{:x}-{number}", plan.seed));
-        Self { number, url, seed, operations, staleness, fault: String::new(), notes }
+        let fault = fault.map(|fault| format!("{fault:?}")).unwrap_or_default();
+        let file = format!("larder-notes-{}-{}", std::process::id(), FILES.fetch_add(1, Ordering::Relaxed));
+        let notes = std::env::temp_dir().join(file);
+        Self { number, url, seed, operations, staleness, slow: false, fault, notes }
     }
 
-    /// With this fault.
-    #[must_use]
-    pub fn with(self, fault: Fault) -> Self {
-        Self { fault: format!("{fault:?}"), ..self }
+    /// As many operations as take about as long as those of the others.
+    fn slowly(self) -> Self {
+        Self { slow: true, operations: self.operations / 20, ..self }
     }
 }
 
 /// Processes that are ready, or at work.
 #[derive(Debug)]
-pub struct Workers {
+struct Workers {
     workers: Vec<Worker>,
 }
 
@@ -79,12 +152,7 @@ struct Worker {
 impl Workers {
     /// Starts a process for each of `orders`, which runs the ignored test `a_worker` of this binary, and lets them
     /// all go when they are ready.
-    ///
-    /// # Panics
-    ///
-    /// If one cannot be started, or ends before it is ready.
-    #[must_use]
-    pub fn start(orders: impl IntoIterator<Item = Orders>) -> Self {
+    fn start(orders: impl IntoIterator<Item = Orders>) -> Self {
         let mut workers: Vec<_> = orders.into_iter().map(Worker::start).collect();
         for worker in &mut workers {
             worker.await_ready();
@@ -97,22 +165,13 @@ impl Workers {
     }
 
     /// Whether one of them is still at work.
-    ///
-    /// # Panics
-    ///
-    /// If one cannot be asked.
-    pub fn are_busy(&mut self) -> bool {
+    fn are_busy(&mut self) -> bool {
         let ended = |worker: &mut Worker| worker.child.try_wait().expect("a child").is_some();
         !self.workers.iter_mut().all(ended)
     }
 
     /// What all of them have seen, when they have ended.
-    ///
-    /// # Panics
-    ///
-    /// If one fails, or does not end.
-    #[must_use]
-    pub fn history(mut self) -> History {
+    fn history(mut self) -> History {
         let began = Instant::now();
         while self.are_busy() {
             assert!(began.elapsed() < PATIENCE, "a worker does not end");
@@ -167,14 +226,16 @@ impl Drop for Worker {
 /// # Panics
 ///
 /// If the orders are malformed.
-pub async fn work() {
+pub async fn a_worker_works() {
     let Ok(orders) = std::env::var(ORDERS) else { return };
     let orders: Orders = serde_json::from_str(&orders).expect("orders");
     plant(Fault::ALL.into_iter().find(|fault| format!("{fault:?}") == orders.fault));
     let history = History::of_process(orders.number, monotonic);
+    let store = if orders.slow { patient(&orders.url) } else { Redis::open(&orders.url).expect("a URL") };
     let cache = Cache::builder()
+        .namespace("shop")
         .local(Memory::new(1_000))
-        .remote(Redis::open(&orders.url).expect("a URL"))
+        .remote(store)
         .max_staleness(orders.staleness)
         .build();
     // Connected, if the server is there.
