@@ -1,12 +1,12 @@
 //! A Redis cluster of six: three primaries, each with a replica, on free loopback ports.
 //! What is asked of it is the tests' business.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use redis::{Cmd, Value};
-use tokio::task::yield_now;
 use tokio::time::timeout;
 
+use crate::eventually;
 use crate::redis::Server;
 
 /// Six servers that have found each other.
@@ -15,9 +15,6 @@ pub struct Cluster {
     /// The first three were primaries at first, the fourth a replica of the first, and so on.
     pub nodes: Vec<Server>,
 }
-
-/// How long six servers on a busy machine may need.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// After how long the nodes give a failover up.
 const GIVEN_UP: Duration = Duration::from_secs(6);
@@ -53,8 +50,10 @@ impl Cluster {
             nodes[0].tell::<()>(&["CLUSTER", "MEET", "127.0.0.1", &port, &bus]);
         }
         let cluster = Self { nodes };
-        eventually(|| cluster.every(|info| info.contains("cluster_known_nodes:6"), &["CLUSTER", "INFO"]))
-            .await;
+        eventually(async || {
+            cluster.every(|info| info.contains("cluster_known_nodes:6"), &["CLUSTER", "INFO"])
+        })
+        .await;
         for (primary, replica) in (0..PRIMARIES).zip(PRIMARIES..) {
             let id = cluster.id(primary);
             cluster.nodes[replica].tell::<()>(&["CLUSTER", "REPLICATE", &id]);
@@ -69,8 +68,8 @@ impl Cluster {
     ///
     /// If that does not come.
     pub async fn settle(&self) {
-        eventually(|| self.every(|info| info.contains("cluster_state:ok"), &["CLUSTER", "INFO"])).await;
-        eventually(|| {
+        eventually(async || self.every(|info| info.contains("cluster_state:ok"), &["CLUSTER", "INFO"])).await;
+        eventually(async || {
             self.every(
                 |info| {
                     info.contains("connected_slaves:1\r\n") && info.contains("state=online")
@@ -81,7 +80,7 @@ impl Cluster {
         })
         .await;
         // Every node knows of every replica.
-        eventually(|| {
+        eventually(async || {
             self.nodes.iter().all(|node| {
                 let ranges: Vec<Vec<Value>> = node.tell(&["CLUSTER", "SLOTS"]);
                 ranges.iter().all(|range| range.len() == 4)
@@ -100,7 +99,7 @@ impl Cluster {
             let after = |mark: &str| info.split_once(mark).map(|(_, rest)| rest.split([',', '\r']).next());
             info.contains("role:slave") || after(",offset=") == after("master_repl_offset:")
         };
-        eventually(|| self.every(is_in_step, &["INFO", "replication"])).await;
+        eventually(async || self.every(is_in_step, &["INFO", "replication"])).await;
     }
 
     /// The URL, with every node.
@@ -153,7 +152,7 @@ impl Cluster {
         // A busy replica may need longer than the nodes give each other; then they leave it at that.
         while !is_primary() {
             self.nodes[replica].tell::<()>(&["CLUSTER", "FAILOVER"]);
-            let _ = timeout(GIVEN_UP, eventually(is_primary)).await;
+            let _ = timeout(GIVEN_UP, eventually(async || is_primary())).await;
         }
         self.settle().await;
     }
@@ -200,13 +199,4 @@ fn node(options: &[&str]) -> Server {
     // A replica takes over however long ago it heard of its primary, and is in step at once.
     let further = ["--cluster-replica-validity-factor", "0", "--repl-diskless-sync-delay", "0"];
     Server::start_with(&[&usual[..], &further, options].concat())
-}
-
-/// Polls `condition`: a cluster tells nobody when its nodes have come to agree.
-async fn eventually(condition: impl Fn() -> bool) {
-    let start = Instant::now();
-    while !condition() {
-        assert!(start.elapsed() < PATIENCE, "the cluster did not come to rest within {PATIENCE:?}");
-        yield_now().await;
-    }
 }

@@ -72,3 +72,17 @@ pub async fn until_async(mut condition: impl AsyncFnMut() -> bool) {
         tokio::task::yield_now().await;
     }
 }
+
+/// As [`until_async`], for what other programs have to agree on among themselves: they ask each other every few seconds,
+/// and several times.
+///
+/// # Panics
+///
+/// If a minute is not enough.
+pub async fn eventually(mut condition: impl AsyncFnMut() -> bool) {
+    let start = Instant::now();
+    while !condition().await {
+        assert!(start.elapsed() < Duration::from_secs(60), "they did not come to agree within a minute");
+        tokio::task::yield_now().await;
+    }
+}

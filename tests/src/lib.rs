@@ -17,4 +17,4 @@ pub mod traffic;
 pub mod workers;
 pub mod yielding;
 
-pub use gate::{Gate, until, until_async};
+pub use gate::{Gate, eventually, until, until_async};

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use larder::store::RemoteStore as _;
 use larder::{Cache, ErrorKind, Redis, Result};
 use tests::redis::{Server, patient};
-use tests::until_async;
+use tests::{eventually, until_async};
 
 const TTL: Duration = Duration::from_secs(300);
 
@@ -26,7 +26,7 @@ impl Watched {
         .await;
         let sentinels: Vec<_> = (0..3).map(|_| Server::start_sentinel(&primary)).collect();
         let watched = Self { primary, replica, sentinels };
-        until_async(async || {
+        eventually(async || {
             watched.sentinels.iter().all(|sentinel| {
                 let info: String = sentinel.tell(&["INFO", "sentinel"]);
                 info.contains("slaves=1,sentinels=3")
