@@ -12,7 +12,7 @@ use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
 use crate::cache::Inner;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::guard::Guard;
 use crate::pattern::{Pattern, Reach};
 use crate::random;
@@ -26,6 +26,9 @@ const MAX_DEBTS: usize = 10_000;
 
 /// The longest pause between two attempts to pay.
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
+
+/// How long an operation waits for another to pay.
+const LONGEST_WAIT: Duration = Duration::from_millis(100);
 
 /// What is owed to the remote store.
 #[derive(Debug, Default)]
@@ -78,6 +81,19 @@ impl Debts {
         let owed = self.owed.lock();
         self.in_hand.store(0, Ordering::Release);
         self.any.store(!owed.is_empty(), Ordering::Release);
+    }
+
+    /// Waits until nobody else pays, but not for as long as that may take: a read has little time.
+    async fn turn(&self) -> Result<tokio::sync::MutexGuard<'_, ()>> {
+        if Handle::try_current().is_err() {
+            return Ok(self.paying.lock().await);
+        }
+        tokio::time::timeout(LONGEST_WAIT, self.paying.lock()).await.map_err(|_elapsed| {
+            Error::new(
+                ErrorKind::Unavailable,
+                "the invalidations that the remote store is owed are under way",
+            )
+        })
     }
 
     /// How many invalidations are owed.
@@ -148,7 +164,7 @@ impl Inner {
     }
 
     async fn pay(&self, remote: &Guard) -> Result<()> {
-        let _one_at_a_time = self.debts.paying.lock().await;
+        let _one_at_a_time = self.debts.turn().await?;
         let mut owed = self.debts.take();
         if owed.scopes.is_empty() {
             // Whoever was before us delivered them.
