@@ -223,9 +223,8 @@ async fn subjects(url: &str) -> Vec<Subject> {
             let users = near.clone();
             async move { users.get(id).await }
         }),
-        Subject::new("cached 4.1 #[concurrent_cached] on Redis", |id| async move {
-            peer(id).await.expect("an answer")
-        }),
+        // It gives up after a time of its own, which a busy machine may take.
+        Subject::new("cached 4.1 #[concurrent_cached] on Redis", peer),
     ]
 }
 
