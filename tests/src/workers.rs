@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::proxy::Proxy;
 use crate::random::Random;
-use crate::redis::{Server, patient};
+use crate::redis::Server;
 use crate::traffic::{Plan, Traffic};
 
 /// What a worker is told, by an environment variable of this name.
@@ -44,8 +44,6 @@ pub struct Run {
     pub proxies: Vec<Proxy>,
     /// Decides what happens next.
     pub random: Random,
-    /// Whether the first worker waits for its answers, however long they take.
-    slow: bool,
 }
 
 impl Run {
@@ -56,13 +54,7 @@ impl Run {
         for _ in 0..workers {
             proxies.push(Proxy::before(server.port()).await);
         }
-        Self { server, proxies, random: Random::new(plan.seed, 0), slow: false }
-    }
-
-    /// Lets the first worker wait for its answers, however long they take, and do so much less.
-    #[must_use]
-    pub fn with_a_slow_one(self) -> Self {
-        Self { slow: true, ..self }
+        Self { server, proxies, random: Random::new(plan.seed, 0) }
     }
 
     /// Lets the workers work, the first of them with `fault`, and makes `trouble` meanwhile, again and again. What
@@ -80,8 +72,7 @@ impl Run {
     ) -> History {
         let orders = (1..).zip(&self.proxies).map(|(number, proxy)| {
             let fault = fault.filter(|_| number == 1);
-            let orders = Orders::new(number, proxy.url(), plan, staleness, fault);
-            if self.slow && number == 1 { orders.slowly() } else { orders }
+            Orders::new(number, proxy.url(), plan, staleness, fault)
         });
         let orders: Vec<_> = orders.collect();
         let workers = tokio::task::spawn_blocking(|| Workers::start(orders)).await;
@@ -114,8 +105,6 @@ struct Orders {
     operations: u64,
     /// Δ.
     staleness: Duration,
-    /// Whether it waits however long it takes.
-    slow: bool,
     /// The name of the fault that is planted in it, or nothing.
     fault: String,
     /// Where its history goes to.
@@ -128,12 +117,7 @@ impl Orders {
         let fault = fault.map(|fault| format!("{fault:?}")).unwrap_or_default();
         let file = format!("larder-notes-{}-{}", std::process::id(), FILES.fetch_add(1, Ordering::Relaxed));
         let notes = std::env::temp_dir().join(file);
-        Self { number, url, seed, operations, staleness, slow: false, fault, notes }
-    }
-
-    /// As many operations as take about as long as those of the others.
-    fn slowly(self) -> Self {
-        Self { slow: true, operations: self.operations / 20, ..self }
+        Self { number, url, seed, operations, staleness, fault, notes }
     }
 }
 
@@ -231,7 +215,7 @@ pub async fn a_worker_works() {
     let orders: Orders = serde_json::from_str(&orders).expect("orders");
     plant(Fault::ALL.into_iter().find(|fault| format!("{fault:?}") == orders.fault));
     let history = History::of_process(orders.number, monotonic);
-    let store = if orders.slow { patient(&orders.url) } else { Redis::open(&orders.url).expect("a URL") };
+    let store = Redis::open(&orders.url).expect("a URL");
     let cache = Cache::builder()
         .namespace("shop")
         .local(Memory::new(1_000))
