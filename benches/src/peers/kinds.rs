@@ -147,6 +147,7 @@ pub struct Kind {
 /// Every kind, beside that of the hit's own table.
 #[must_use]
 pub fn kinds() -> Vec<Kind> {
+    super::ours::install();
     let user = |id| async move { Arc::new(load(id).await) };
     let first = |id| async move { load(id).await.id };
     let kind = |name, value, ours, by_hand, sharded| {
