@@ -153,7 +153,7 @@ impl Inner {
     }
 
     /// Pays the debts to the remote store, in order. Until that is done it must not be used.
-    pub(crate) async fn settle(&self, remote: &Guard) -> Result<()> {
+    pub(crate) async fn pay_debts(&self, remote: &Guard) -> Result<()> {
         // Neither debts nor names are worth a look while nothing can be done about them.
         remote.ready()?;
         if !self.debts.any.load(Ordering::Acquire) || is_planted(Fault::DebtsForgotten) {
@@ -201,7 +201,7 @@ impl Payer {
             tokio::time::sleep(random::up_to(LONGEST_PAUSE)).await;
             let Some(cache) = self.cache.upgrade() else { return };
             let Some(remote) = &cache.settings.remote else { return };
-            if cache.settle(remote).await.is_err() {
+            if cache.pay_debts(remote).await.is_err() {
                 continue;
             }
             // Whoever owes something now starts another, or is seen here.

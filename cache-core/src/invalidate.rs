@@ -151,7 +151,7 @@ impl Inner {
         }
         let Some(remote) = &self.settings.remote else { return Ok(Ticket::new(None)) };
         let mut owed = Undelivered { inner: self, scopes };
-        self.settle(remote).await?;
+        self.pay_debts(remote).await?;
         let position = self.move_remotely(remote, &owed.scopes).await?;
         // A load that began since the first move may have read the remote copy before it was gone.
         if !(is_planted(Fault::NoSecondMove) || is_planted(Fault::RemoteMoveOnly)) {

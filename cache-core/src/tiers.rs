@@ -465,7 +465,7 @@ impl Inner {
     /// Until then nothing that the store holds can be trusted.
     pub(crate) async fn remote(&self) -> Result<Option<&Guard>> {
         let Some(remote) = &self.settings.remote else { return Ok(None) };
-        self.settle(remote).await?;
+        self.pay_debts(remote).await?;
         Ok(Some(remote))
     }
 }

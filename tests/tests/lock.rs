@@ -1,5 +1,5 @@
 //! `lock`: one load and one stored result among processes that share a store. Here a process is a cache of its own over
-//! the same store; real ones, and what becomes of a holder that is killed, are in `processes`.
+//! the same store. A holder that is killed is a lease that nobody gives back.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
