@@ -28,7 +28,6 @@ use crate::health::{Health, RemoteHealth};
 use crate::key::Key;
 use crate::lock::Locks;
 use crate::random;
-use crate::sabotage::{Fault, is_planted};
 use crate::scope::{Scope, Scopes};
 use crate::settling::Settling;
 use crate::shape::{Okay, Single};
@@ -37,7 +36,7 @@ use crate::stats::{Counters, Stats};
 use crate::store::{RemoteStore as _, Token};
 use crate::tag::{Dependencies, Tag};
 use crate::ticket::Ticket;
-use crate::tiers::{AsOf, Found, Wanted};
+use crate::tiers::{Found, Wanted};
 
 /// What a value needs to be stored by hand: it can be copied, sent to other threads and serialised.
 ///
@@ -76,9 +75,6 @@ pub(crate) struct Inner {
     pub(crate) sender: Token,
     enabled: AtomicBool,
 }
-
-/// How often a conditional store is tried again when others store and invalidate the key meanwhile.
-const MAX_ATTEMPTS: usize = 8;
 
 impl Cache {
     /// Starts building a cache.
@@ -220,7 +216,7 @@ impl Cache {
         self.set_many([(key, value)], ttl).await
     }
 
-    /// Stores each value under its key for `ttl`, in four round trips at most.
+    /// Stores each value under its key for `ttl`, in five round trips at most, unless others change a key meanwhile.
     pub async fn set_many<'v, K: Into<Key>, V: Value>(
         &self,
         values: impl IntoIterator<Item = (K, &'v V)>,
@@ -370,7 +366,7 @@ pub(crate) fn wanted<V: Value>() -> Wanted<'static> {
 }
 
 /// What a question about a key takes, whatever the type of its value.
-const ANY: Wanted<'static> =
+pub(crate) const ANY: Wanted<'static> =
     Wanted { typed: Typed::ANY, type_matters: false, version: None, stale: false, lock: None, tags: &[] };
 
 impl Inner {
@@ -419,86 +415,6 @@ impl Inner {
             entries[at] = entry;
         }
         Ok(entries)
-    }
-
-    async fn store_all<V: Value>(&self, values: &[(Key, &V)], ttl: Duration) -> Result<()> {
-        let wanted = wanted::<V>();
-        if self.settings.remote.is_none() {
-            for (key, value) in values {
-                let value = (*value).clone();
-                self.flights.exclusively(key, || self.set_here(key, value, wanted, ttl));
-            }
-            return Ok(());
-        }
-        self.listen().await;
-        let encoded = values.iter().map(|(key, value)| Ok((key.clone(), self.encode(wanted.typed, *value)?)));
-        let encoded = encoded.collect::<Result<Vec<_>>>()?;
-        for (key, _) in values {
-            self.scopes.advance(&Scope::Key(key.clone()));
-        }
-        let as_of: Vec<_> = values.iter().map(|(key, _)| self.as_of_now(key, wanted.tags)).collect();
-        self.put_many(&encoded, wanted, ttl).await?;
-        // After the values: whoever hears of it earlier could read the older ones once more.
-        self.announce(values.iter().map(|(key, _)| Scope::Key(key.clone())).collect()).await?;
-        for ((key, value), as_of) in values.iter().zip(&as_of) {
-            self.replace_here(key, (*value).clone(), wanted, as_of, ttl);
-        }
-        Ok(())
-    }
-
-    /// Stores `value` in the only place there is. Called while no other store of `key` can happen.
-    pub(crate) fn set_here<V: Value>(&self, key: &Key, value: V, wanted: Wanted<'_>, ttl: Duration) {
-        // Loads under way are older than the value: they must not be stored over it.
-        if !is_planted(Fault::SetWithoutMove) {
-            self.scopes.advance(&Scope::Key(key.clone()));
-        }
-        let as_of = self.as_of_now(key, wanted.tags);
-        self.keep(key, &self.entry(value, wanted.typed, &as_of, ttl));
-    }
-
-    /// Stores `value` in this process after the remote store has it, unless it was invalidated meanwhile.
-    fn replace_here<V: Value>(&self, key: &Key, value: V, wanted: Wanted<'_>, as_of: &AsOf, ttl: Duration) {
-        self.flights.exclusively(key, || {
-            // As after an invalidation: a load may have read what the remote store had before.
-            if let Some(stamp) = self.scopes.supersede(&as_of.stamp, key) {
-                let as_of = AsOf { stamp: Arc::new(stamp), began: as_of.began };
-                self.keep(key, &self.entry(value, wanted.typed, &as_of, ttl));
-            }
-        });
-    }
-
-    async fn store_if_absent<V: Value>(&self, key: &Key, value: &V, ttl: Duration) -> Result<bool> {
-        let wanted = wanted::<V>();
-        if self.settings.remote.is_none() {
-            let value = value.clone();
-            return Ok(self.flights.exclusively(key, || {
-                let absent = self.peek(key.borrow(), |_| Some(())).is_none();
-                if absent {
-                    self.set_here(key, value, wanted, ttl);
-                }
-                absent
-            }));
-        }
-        self.listen().await;
-        let payload = self.encode(wanted.typed, value)?;
-        for _ in 0..MAX_ATTEMPTS {
-            let as_of = self.as_of_now(key, wanted.tags);
-            let Found::Nothing(found) = self.fetch(key, ANY, &as_of, None, false).await? else {
-                return Ok(false);
-            };
-            self.overtake_puts().await?;
-            if self.publish_if(key, wanted, &found, Some(&payload), ttl.into(), found.nothing()).await? {
-                self.announce(vec![Scope::Key(key.clone())]).await?;
-                self.replace_here(key, value.clone(), wanted, &as_of, ttl);
-                return Ok(true);
-            }
-        }
-        Err(Error::new(
-            ErrorKind::Unavailable,
-            format!(
-                "others kept changing the key during {MAX_ATTEMPTS} attempts to set it if absent; try again"
-            ),
-        ))
     }
 
     async fn expire(&self, key: &Key, ttl: Duration) -> Result<bool> {

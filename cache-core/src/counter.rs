@@ -7,6 +7,7 @@ use std::hash::BuildHasher as _;
 use std::time::Duration;
 
 use crate::cache::{Cache, Inner, wanted};
+use crate::concurrent::rest;
 use crate::envelope::IDENTITY;
 use crate::error::{Error, ErrorKind, Result};
 use crate::guard::Guard;
@@ -74,7 +75,7 @@ impl Cache {
                 return Ok(sum);
             }
             let longest = FIRST_PAUSE.saturating_mul(1 << attempt.min(10)).min(LONGEST_PAUSE);
-            tokio::time::sleep(random::up_to(longest)).await;
+            rest(random::up_to(longest)).await;
         }
         Err(Error::new(
             ErrorKind::Unavailable,

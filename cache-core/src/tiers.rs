@@ -105,11 +105,6 @@ impl Claimed {
         Self::new(random::token(), generations)
     }
 
-    /// That there is still nothing current under the name.
-    pub(crate) fn nothing(&self) -> Expect<'_> {
-        Expect::Nothing { reject: self.seen.as_deref() }
-    }
-
     /// That nobody has stored or removed anything under the name since.
     fn unchanged(&self) -> Expect<'_> {
         match &self.seen {
@@ -368,38 +363,6 @@ impl Inner {
             self.counters.stores.increment();
         }
         Ok(stored)
-    }
-
-    /// Stores values remotely, whatever was there.
-    pub(crate) async fn put_many(
-        &self,
-        values: &[(Key, Vec<u8>)],
-        wanted: Wanted<'_>,
-        ttl: Duration,
-    ) -> Result<()> {
-        let Some(remote) = self.remote().await? else { return Ok(()) };
-        let names: Vec<_> = values
-            .iter()
-            .map(|(key, _)| (self.settings.name_of(key), self.settings.scopes_of(key, wanted.tags)))
-            .collect();
-        let fetched = remote.fetch_many(&names).await?;
-        let sealed = values
-            .iter()
-            .zip(fetched)
-            .map(|((key, payload), Fetched { generations, .. })| {
-                let claimed = Claimed::anew(generations);
-                self.seal(key, wanted, &claimed, Some(payload), Aging::default())
-            })
-            .collect::<Result<Vec<_>>>()?;
-        let puts: Vec<_> = names
-            .iter()
-            .zip(&sealed)
-            .map(|((name, scopes), value)| Put { name, scopes, value, ttl: stored_ttl(ttl) })
-            .collect();
-        self.overtake_puts().await?;
-        remote.put_many(&puts).await?;
-        self.counters.stores.add(puts.len() as u64);
-        Ok(())
     }
 
     /// Keeps mutations under way from storing what they return over values that are about to be stored: those

@@ -1,12 +1,12 @@
 //! A mutation that stores what it returned, and a value that is set beside it over a shared store: once the set is
 //! acknowledged, nobody gets the value of a mutation that began before. The random traffic of `history` found it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use larder::store::{Append, Claim, Expect, Fetched, Health, Position, Put, RemoteStore, Token};
-use larder::{Cache, Result, cache_put};
+use larder::{Cache, Error, ErrorKind, Result, cache_put};
 use tests::Gate;
 use tests::map_store::MapStore;
 
@@ -16,6 +16,18 @@ struct Held {
     store: Arc<MapStore>,
     publish: Gate,
     remove: Gate,
+    /// A value that its sender has given up and that is still on its way.
+    late: Arc<Mutex<Option<Parcel>>>,
+    /// Whether values are late.
+    is_slow: bool,
+}
+
+#[derive(Clone, Debug)]
+struct Parcel {
+    name: String,
+    value: Vec<u8>,
+    ttl: Duration,
+    lease: Token,
 }
 
 #[async_trait]
@@ -32,10 +44,17 @@ impl RemoteStore for Held {
         if matches!(expect, Expect::Unmoved(..)) {
             self.publish.pass().await;
         }
+        if self.is_slow {
+            let Expect::Lease(lease) = expect else { panic!("a late value would be stored: {expect:?}") };
+            let parcel = Parcel { name: put.name.to_owned(), value: put.value.to_vec(), ttl: put.ttl, lease };
+            *self.late.lock().unwrap() = Some(parcel);
+            return Err(Error::new(ErrorKind::Timeout, "the store of this test is slow"));
+        }
         self.store.publish(put, expect).await
     }
 
     async fn put_many(&self, puts: &[Put<'_>]) -> Result<()> {
+        assert!(!self.is_slow, "a late value would be stored");
         self.store.put_many(puts).await
     }
 
@@ -105,4 +124,35 @@ async fn a_put_that_a_set_overtakes_is_not_served_after_the_set() {
 #[tokio::test]
 async fn a_put_that_a_set_if_absent_overtakes_is_not_served_after_it() {
     overtaken_by(async |cache| assert!(cache.set_if_absent("user:1", &2_u64, TTL).await.unwrap())).await;
+}
+
+/// What is stored by hand arrives at the store when nobody waits for it any more, and after somebody else has
+/// invalidated its key. The simulated worlds found it.
+async fn late_by_hand(by_hand: impl AsyncFnOnce(&Cache) -> Result<()>) {
+    let slow = Held { is_slow: true, ..Held::default() };
+    let here = Cache::builder().remote(slow.clone()).build();
+    let there = Cache::builder().remote((*slow.store).clone()).build();
+    assert_eq!(by_hand(&here).await.unwrap_err().kind(), ErrorKind::Timeout);
+    there.invalidate("user:1").await.unwrap();
+    let Parcel { name, value, ttl, lease } = slow.late.lock().unwrap().take().unwrap();
+    let put = Put { name: &name, scopes: &[], value: &value, ttl };
+    assert!(!slow.store.publish(put, Expect::Lease(lease)).await.unwrap());
+    assert_eq!(there.get::<u64>("user:1").await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_late_set_is_not_stored_after_an_invalidation() {
+    late_by_hand(async |cache| cache.set("user:1", &2_u64, TTL).await).await;
+}
+
+#[tokio::test]
+async fn a_late_set_if_absent_is_not_stored_after_an_invalidation() {
+    late_by_hand(async |cache| cache.set_if_absent("user:1", &2_u64, TTL).await.map(drop)).await;
+}
+
+#[tokio::test]
+async fn of_several_values_for_one_key_the_last_is_set() {
+    let cache = Cache::builder().remote(MapStore::default()).build();
+    cache.set_many([("user:1", &1_u64), ("user:2", &2), ("user:1", &3)], TTL).await.unwrap();
+    assert_eq!(cache.get_many::<u64>(["user:1", "user:2"]).await.unwrap(), [Some(3), Some(2)]);
 }

@@ -7,17 +7,16 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
-use std::future::poll_fn;
 use std::hash::BuildHasherDefault;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
 use super::load::{Landed, Loading, Made, Publication};
 use super::{Lead, MAX_WAITS};
 use crate::cache::{Cache, Inner};
 use crate::codec::{Typed, Wire};
+use crate::concurrent::all;
 use crate::context::{self, Context};
 use crate::entry::Entry;
 use crate::flight::{Boarding, Outcome, Purpose, Seat, Waited};
@@ -289,7 +288,7 @@ where
             }
         });
         let mut open = Vec::new();
-        let answers = all(asked.collect()).await;
+        let answers = all(asked).await;
         for ((at, seat), answer) in leads.into_iter().zip(answers) {
             let claimed: Option<Claimed> = match answer {
                 Ok(Found::Value(entry, ..)) => {
@@ -368,7 +367,7 @@ where
             publications.into_iter().map(|(part, publication): (&Part, Publication)| async move {
                 publication.publish(inner, &part.key, self.wanted(part), template).await;
             });
-        all(published.collect()).await;
+        all(published).await;
         None
     }
 
@@ -420,25 +419,6 @@ where
         }
         self.shape.of_batch(made)
     }
-}
-
-/// Runs futures at the same time: their outputs, in their order.
-async fn all<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
-    let mut running: Vec<_> = futures.into_iter().map(|future| (Box::pin(future), None)).collect();
-    poll_fn(|context| {
-        let mut pending = false;
-        for (future, output) in &mut running {
-            if output.is_none() {
-                match future.as_mut().poll(context) {
-                    Poll::Ready(ready) => *output = Some(ready),
-                    Poll::Pending => pending = true,
-                }
-            }
-        }
-        if pending { Poll::Pending } else { Poll::Ready(()) }
-    })
-    .await;
-    running.into_iter().filter_map(|(_, output)| output).collect()
 }
 
 impl<S: Shape, I> fmt::Debug for EachCall<'_, S, I> {
