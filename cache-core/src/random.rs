@@ -1,4 +1,4 @@
-//! The one source of chance: seeded by the operating system, unpredictable outside the process.
+//! The one source of chance: seeded by the operating system, unpredictable outside the process. A test may seed it.
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::LazyLock;
@@ -10,10 +10,56 @@ use crate::store::Token;
 static SEEDS: LazyLock<[RandomState; 2]> = LazyLock::new(|| [RandomState::new(), RandomState::new()]);
 static DRAWN: AtomicU64 = AtomicU64::new(0);
 
+/// Two numbers that nobody can foretell, unless this thread was given a seed.
+fn draw() -> [u64; 2] {
+    #[cfg(feature = "testing")]
+    if let Some(numbers) = seeded::draw() {
+        return numbers;
+    }
+    let number = DRAWN.fetch_add(1, Ordering::Relaxed);
+    [SEEDS[0].hash_one(number), SEEDS[1].hash_one(number)]
+}
+
+#[cfg(feature = "testing")]
+pub(crate) mod seeded {
+    use std::cell::Cell;
+
+    thread_local! {
+        static STATE: Cell<Option<u64>> = const { Cell::new(None) };
+    }
+
+    /// Makes everything that caches draw on this thread follow from `seed`: tokens, jitter, early refreshes, pauses.
+    ///
+    /// On a runtime of one thread with a paused clock, the same seed is the same run then.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// cache_core::testing::seed_chance(42);
+    /// ```
+    pub fn seed_chance(seed: u64) {
+        STATE.set(Some(seed));
+    }
+
+    pub(super) fn draw() -> Option<[u64; 2]> {
+        let mut state = STATE.get()?;
+        let numbers = [(), ()].map(|()| next(&mut state));
+        STATE.set(Some(state));
+        Some(numbers)
+    }
+
+    /// `SplitMix64`, by Steele, Lea and Flood: "Fast splittable pseudorandom number generators", 2014.
+    fn next(state: &mut u64) -> u64 {
+        *state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mixed = (*state ^ (*state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        mixed ^ (mixed >> 31)
+    }
+}
+
 /// A token that no other load, here or elsewhere, has.
 pub(crate) fn token() -> Token {
-    let number = DRAWN.fetch_add(1, Ordering::Relaxed);
-    let [high, low] = [SEEDS[0].hash_one(number), SEEDS[1].hash_one(number)];
+    let [high, low] = draw();
     Token((u128::from(high) << 64 | u128::from(low)).to_le_bytes())
 }
 
@@ -33,7 +79,7 @@ pub(crate) fn exponential() -> f64 {
 
 /// A number from 0 to less than 1, each of its 53 bits by chance.
 fn unit() -> f64 {
-    let number = SEEDS[0].hash_one(DRAWN.fetch_add(1, Ordering::Relaxed));
+    let [number, _] = draw();
     #[expect(clippy::cast_precision_loss, reason = "53 random bits are plenty")]
     let unit = (number >> 11) as f64 / (1_u64 << 53) as f64;
     unit
@@ -75,6 +121,18 @@ mod tests {
         assert!(drawn.iter().all(|number| (0.0..37.0).contains(number)));
         let mean = drawn.iter().sum::<f64>() / 10_000.0;
         assert!((0.9..1.1).contains(&mean), "{mean}");
+    }
+
+    #[cfg(feature = "testing")]
+    #[test]
+    fn a_seed_decides_what_its_thread_draws() {
+        let drawn = |seed| {
+            seeded::seed_chance(seed);
+            (token(), token(), exponential().to_bits())
+        };
+        assert_eq!(drawn(1), drawn(1));
+        assert_ne!(drawn(1), drawn(2));
+        assert_ne!(drawn(1).0, drawn(1).1);
     }
 
     #[test]

@@ -17,6 +17,7 @@ use crate::key::Key;
 use crate::scope::Scope;
 use crate::tag::Tag;
 
+pub use crate::random::seeded::seed_chance;
 pub use check::{Stale, Summary, Violation};
 use log::{Got, Invalidated, Loaded, Log};
 

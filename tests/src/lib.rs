@@ -12,6 +12,7 @@ pub mod proxy;
 pub mod random;
 pub mod redis;
 pub mod secrets;
+pub mod simulation;
 pub mod still_store;
 pub mod traffic;
 pub mod workers;

@@ -1,7 +1,7 @@
 //! A remote store as somebody else might write one: a map behind a lock.
 //! It keeps the whole contract in two hundred lines, and forgets everything with the process.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -23,18 +23,20 @@ pub struct MapStore {
 
 #[derive(Debug, Default)]
 struct State {
-    held: HashMap<String, Held>,
-    generations: HashMap<String, Generation>,
+    held: BTreeMap<String, Held>,
+    generations: BTreeMap<String, Generation>,
     random: RandomState,
     drawn: u64,
     /// The logs, if it has any.
-    logs: Option<HashMap<String, Log>>,
+    logs: Option<BTreeMap<String, Log>>,
 }
 
 /// One epoch of a log.
 #[derive(Debug)]
 struct Log {
     epoch: [u8; 16],
+    /// How many records were given up, the oldest first.
+    trimmed: u64,
     records: Vec<Vec<u8>>,
     /// How far each reader was, and until when it goes by that.
     readers: HashMap<Token, (u64, Instant)>,
@@ -56,8 +58,41 @@ impl MapStore {
     /// A store with logs.
     #[must_use]
     pub fn logged() -> Self {
-        let state = State { logs: Some(HashMap::new()), ..State::default() };
+        let state = State { logs: Some(BTreeMap::new()), ..State::default() };
         Self { state: Arc::new(Mutex::new(state)), ..Self::default() }
+    }
+
+    /// Forgets everything, as a server does that is restarted empty or flushed. Its logs begin anew.
+    pub fn forget_everything(&self) {
+        let mut state = self.state();
+        state.held.clear();
+        state.generations.clear();
+        state.logs.iter_mut().for_each(BTreeMap::clear);
+    }
+
+    /// Forgets the logs, which begin anew, and nothing else.
+    pub fn forget_logs(&self) {
+        self.state().logs.iter_mut().for_each(BTreeMap::clear);
+    }
+
+    /// Gives up the records of its logs, as if they were too many; the logs go on.
+    pub fn trim_logs(&self) {
+        for log in self.state().logs.iter_mut().flat_map(BTreeMap::values_mut) {
+            log.trimmed += log.records.drain(..).len() as u64;
+        }
+    }
+
+    /// Forgets one thing that it holds, the one with this number if they are counted round and round.
+    pub fn evict(&self, number: usize) {
+        let mut state = self.state();
+        let all = state.held.len() + state.generations.len();
+        let Some(number) = number.checked_rem(all) else { return };
+        let State { held, generations, .. } = &mut *state;
+        if let Some(name) = held.keys().nth(number).cloned() {
+            held.remove(&name);
+        } else if let Some(scope) = generations.keys().nth(number - held.len()).cloned() {
+            generations.remove(&scope);
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -101,8 +136,12 @@ impl State {
             let ttl = until.saturating_duration_since(Instant::now());
             return Fetched { value: Some(value.clone()), ttl, generations, leased: false };
         }
-        let is_leased = matches!(self.held(name), Some(Held { what: What::Lease(_), .. }));
-        let leased = is_leased && claim.is_some_and(|claim| claim.yields);
+        let holder = match self.held(name) {
+            Some(Held { what: What::Lease(token), .. }) => Some(*token),
+            _ => None,
+        };
+        let leased =
+            claim.is_some_and(|claim| claim.yields && holder.is_some_and(|token| token != claim.token));
         if let Some(claim) = claim.filter(|_| !leased) {
             self.hold(name, What::Lease(claim.token), claim.lease);
         }
@@ -115,7 +154,7 @@ impl State {
         epoch[..8].copy_from_slice(&self.draw().0);
         let logs = self.logs.as_mut();
         let logs = logs.ok_or_else(|| Error::new(ErrorKind::Unsupported, "a store without logs"))?;
-        let begun = || Log { epoch, records: Vec::new(), readers: HashMap::new() };
+        let begun = || Log { epoch, trimmed: 0, records: Vec::new(), readers: HashMap::new() };
         Ok(logs.entry(name.to_owned()).or_insert_with(begun))
     }
 
@@ -126,7 +165,7 @@ impl State {
 
 impl Log {
     fn end(&self) -> Position {
-        Position { epoch: self.epoch, sequence: self.records.len() as u64 }
+        Position { epoch: self.epoch, sequence: self.trimmed + self.records.len() as u64 }
     }
 }
 
@@ -224,7 +263,7 @@ impl RemoteStore for MapStore {
             return Ok(News { end, records: Vec::new() });
         };
         log.readers.insert(reader.name, (sequence, Instant::now() + reader.trusts_for));
-        let numbered = (1..).zip(&log.records).filter(|(number, _)| *number > sequence);
+        let numbered = (log.trimmed + 1..).zip(&log.records).filter(|(number, _)| *number > sequence);
         let records = numbered.map(|(number, record)| (number, record.clone())).take(100).collect();
         Ok(News { end: log.end(), records })
     }

@@ -1,7 +1,7 @@
 //! Random traffic over a cache, written down as a history: readers, writers and invalidations of every kind
 //! at once. What it means that the history is sound is the business of `larder::testing`.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -29,13 +29,15 @@ pub struct Plan {
     pub teams: u64,
     /// Users of a team.
     pub users: u64,
+    /// The longest rest within a load and after an operation, in milliseconds; 0 for none. Tokio's clock says how long.
+    pub rest: u64,
 }
 
 impl Plan {
     /// Few keys and many tasks: whatever can collide does.
     #[must_use]
     pub fn crowded(operations: u64) -> Self {
-        Self { seed: crate::random::seed(), operations, tasks: 16, teams: 3, users: 4 }
+        Self { seed: crate::random::seed(), operations, tasks: 16, teams: 3, users: 4, rest: 0 }
     }
 
     /// More keys than the near cache of the tests has room for.
@@ -92,18 +94,29 @@ impl Traffic {
         let mut tasks = JoinSet::new();
         let all: Vec<Self> = [self].into_iter().chain(others).collect();
         for (process, traffic) in (0..).zip(&all) {
-            for task in 0..traffic.plan.tasks {
-                let random = Random::new(traffic.plan.seed, process << 32 | task);
-                tasks.spawn(traffic.clone().operate(random));
-            }
+            traffic.begin(process, &mut tasks);
         }
         while let Some(ended) = tasks.join_next().await {
             ended.expect("no operation panics");
         }
         for traffic in all {
             // Refreshes go on when everybody has gone.
-            until(|| format!("{:?}", traffic.cache).contains("aloft: 0")).await;
+            until(|| traffic.is_over()).await;
         }
+    }
+
+    /// Begins its tasks, as those of this process.
+    pub fn begin(&self, process: u64, tasks: &mut JoinSet<()>) {
+        for task in 0..self.plan.tasks {
+            let random = Random::new(self.plan.seed, process << 32 | task);
+            tasks.spawn(self.clone().operate(random));
+        }
+    }
+
+    /// Whether no load is under way.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        format!("{:?}", self.cache).contains("aloft: 0")
     }
 
     async fn operate(self, mut random: Random) {
@@ -112,6 +125,7 @@ impl Traffic {
             if number % 16 == 0 {
                 yield_now().await;
             }
+            self.rest(&mut random).await;
         }
     }
 
@@ -342,7 +356,7 @@ impl Traffic {
         shared
     )]
     async fn users(&self, team: u64, ids: &[u64]) -> Result<HashMap<u64, Made>, Failed> {
-        let mut loads: HashMap<u64, Load> = HashMap::new();
+        let mut loads: BTreeMap<u64, Load> = BTreeMap::new();
         for id in ids {
             let load = loads.entry(*id).or_insert_with(|| self.history.load(user_key(team, *id)));
             load.tag(format!("team:{team}"));
@@ -521,7 +535,14 @@ impl Traffic {
         for _ in 0..random.below(4) {
             yield_now().await;
         }
+        self.rest(&mut random).await;
         if random.below(40) == 0 { Err(Failed) } else { Ok(()) }
+    }
+
+    async fn rest(&self, random: &mut Random) {
+        if self.plan.rest > 0 {
+            tokio::time::sleep(Duration::from_millis(random.below(self.plan.rest + 1))).await;
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 //! This is written apart from the rule that caches go by (`scope`), with none of its code, so that a mistake
 //! there is not made here as well.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::error::Error;
 use std::fmt;
 use std::time::Duration;
@@ -178,7 +178,7 @@ impl Moves {
 }
 
 /// `target`, and if it is a tag, whatever depends on it.
-fn with_dependents(target: &Scope, edges: &HashMap<Tag, Vec<Tag>>) -> Vec<Scope> {
+fn with_dependents(target: &Scope, edges: &BTreeMap<Tag, Vec<Tag>>) -> Vec<Scope> {
     let Scope::Tag(tag) = target else { return vec![target.clone()] };
     let mut reached = vec![tag.clone()];
     let mut at = 0;

@@ -1,7 +1,7 @@
 //! Where a history is written down: by many threads at once, without waiting for each other.
 //! What the notes mean is not known here.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -22,7 +22,7 @@ pub(super) struct Log {
     numbers: AtomicU64,
     processes: AtomicU32,
     names: RwLock<Names>,
-    edges: Mutex<HashMap<Tag, Vec<Tag>>>,
+    edges: Mutex<BTreeMap<Tag, Vec<Tag>>>,
     pages: [Mutex<Page>; PAGES],
 }
 
@@ -85,7 +85,7 @@ pub(super) struct Got {
 pub(super) struct Closed<'l> {
     pub(super) pages: Vec<MutexGuard<'l, Page>>,
     pub(super) keys: Vec<Key>,
-    pub(super) edges: HashMap<Tag, Vec<Tag>>,
+    pub(super) edges: BTreeMap<Tag, Vec<Tag>>,
     pub(super) processes: u32,
 }
 

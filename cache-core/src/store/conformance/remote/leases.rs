@@ -81,6 +81,8 @@ pub(super) async fn a_claim_that_yields_leaves_a_lease_alone(subject: &Subject) 
     let (first, unseen) = (token(), [subject.scope("yields")]);
     let found = subject.fetch(&name, &unseen, Some(yields(first))).await;
     assert!(!found.leased && found.value.is_none(), "nobody was there to yield to");
+    let found = subject.fetch(&name, &[], Some(yields(first))).await;
+    assert!(!found.leased, "a claim must not yield to its own lease");
     for reject in [None, Some(&b""[..])] {
         let second = token();
         let found = subject.fetch(&name, &[], Some(Claim { reject, ..yields(second) })).await;

@@ -1,0 +1,32 @@
+//! With a step of the protocol left out, an old value is served in one of the first worlds, and always in the same one.
+
+use std::time::Instant;
+
+use cache_core::sabotage::{Fault, plant};
+use larder::testing::Violation;
+use tests::simulation::simulate;
+
+/// Among so many worlds there must be one that shows a fault.
+const WORLDS: u64 = 2_000;
+
+/// Harm that takes tasks that run at the same time: what `sabotage` is for.
+fn needs_threads(fault: Fault) -> bool {
+    matches!(fault, Fault::SetWithoutMove)
+}
+
+// The switch is one for the process: one test plants all the faults, in turn.
+#[test]
+fn every_planted_fault_is_caught_and_nothing_else_is() {
+    for fault in Fault::ALL.into_iter().filter(|fault| !needs_threads(*fault)) {
+        plant(Some(fault));
+        let began = Instant::now();
+        let caught = (0..WORLDS).find_map(|seed| Some((seed, simulate(seed).verdict.err()?)));
+        let (seed, violation) = caught.unwrap_or_else(|| panic!("{fault:?} was not caught"));
+        println!("{fault:?}: caught in world {seed}, in {:.2?}: {violation}", began.elapsed());
+        assert!(matches!(violation, Violation::Stale(_)), "{fault:?}: {violation}");
+        plant(None);
+        if let Err(violation) = simulate(seed).verdict {
+            panic!("nothing is planted in world {seed}, and yet: {violation}");
+        }
+    }
+}
