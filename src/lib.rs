@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
+// What is said goes to `tracing`, where whoever runs the program hears it and where tests look for secrets.
+#![deny(clippy::dbg_macro, clippy::print_stderr, clippy::print_stdout)]
 
 mod stores;
 

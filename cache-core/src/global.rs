@@ -145,7 +145,13 @@ fn from_environment(prefix: Option<&str>) -> Cache {
         tracing::error!(target: "larder", %error, "caching is off");
         if !tracing::dispatcher::has_been_set() {
             // Nobody listens to events: a program that silently caches nothing helps nobody.
-            eprintln!("larder: caching is off: {error}");
+            #[expect(
+                clippy::print_stderr,
+                reason = "nothing else would be seen; it tells of names and forms, not of values"
+            )]
+            {
+                eprintln!("larder: caching is off: {error}");
+            }
         }
         Cache::builder().enabled(false).build()
     })

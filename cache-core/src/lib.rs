@@ -5,6 +5,9 @@
 //!
 //! A reader starts at `call` (the life of one call) and `scope` (the rule that decides what may be served).
 
+// What is said goes to `tracing`, where whoever runs the program hears it and where tests look for secrets.
+#![deny(clippy::dbg_macro, clippy::print_stderr, clippy::print_stdout)]
+
 mod background;
 mod batch;
 mod breaker;

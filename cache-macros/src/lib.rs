@@ -3,6 +3,9 @@
 //! Entry points and the user's documentation. Everything is parse → check → expand, each in its own file; nothing
 //! here knows the runtime beyond the names that expansions write. Depend on `larder`, which re-exports all of it.
 
+// What is said goes to `tracing`, where whoever runs the program hears it and where tests look for secrets.
+#![deny(clippy::dbg_macro, clippy::print_stderr, clippy::print_stdout)]
+
 mod args;
 mod check;
 mod diagnose;

@@ -11,6 +11,9 @@
 //! # let _ = (small, large);
 //! ```
 
+// What is said goes to `tracing`, where whoever runs the program hears it and where tests look for secrets.
+#![deny(clippy::dbg_macro, clippy::print_stderr, clippy::print_stdout)]
+
 mod builder;
 mod roster;
 mod store;

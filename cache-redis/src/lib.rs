@@ -42,6 +42,9 @@
 //! # Ok::<(), cache_core::Error>(())
 //! ```
 
+// What is said goes to `tracing`, where whoever runs the program hears it and where tests look for secrets.
+#![deny(clippy::dbg_macro, clippy::print_stderr, clippy::print_stdout)]
+
 mod apart;
 mod batch;
 mod cluster;
