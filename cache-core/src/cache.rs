@@ -176,13 +176,18 @@ impl Cache {
     /// ```
     pub async fn health(&self) -> Health {
         let remote = match &self.inner.settings.remote {
-            Some(remote) => Some(RemoteHealth {
-                server: remote.health().await,
-                breaker_open: remote.is_open(),
-                in_flight: remote.in_flight(),
-                owed_invalidations: self.owed_invalidations(),
-                hearing: self.inner.hearing(),
-            }),
+            Some(remote) => {
+                let server = remote.health().await;
+                let (in_flight, room) = remote.load();
+                Some(RemoteHealth {
+                    server,
+                    breaker_open: remote.is_open(),
+                    in_flight,
+                    room,
+                    owed_invalidations: self.owed_invalidations(),
+                    hearing: self.inner.hearing(),
+                })
+            }
             None => None,
         };
         Health { enabled: self.is_enabled(), remote }

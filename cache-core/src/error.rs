@@ -23,6 +23,18 @@ pub struct Error {
     kind: ErrorKind,
     message: Box<str>,
     source: Option<Box<dyn StdError + Send + Sync>>,
+    bearing: Bearing,
+}
+
+/// What a failure of a remote store says about the rest of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Bearing {
+    /// The next operation may well fail, too.
+    Whole,
+    /// One of its servers is in trouble; what others have can be had.
+    Part,
+    /// That server is being left alone, and was not asked.
+    Unasked,
 }
 
 /// The families of [`Error`], for deciding what to do next.
@@ -53,7 +65,15 @@ impl Error {
     /// An error of `kind` that tells the user what to do.
     #[must_use]
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into().into_boxed_str(), source: None }
+        Self { kind, message: message.into().into_boxed_str(), source: None, bearing: Bearing::Whole }
+    }
+
+    /// The same error of a store of several servers, of which only this one is in trouble: operations that need
+    /// others may well succeed. `asked` tells whether it was asked at all, or is being left alone.
+    #[must_use]
+    pub fn of_a_part(mut self, asked: bool) -> Self {
+        self.bearing = if asked { Bearing::Part } else { Bearing::Unasked };
+        self
     }
 
     /// The same error with the failure that caused it.
@@ -76,6 +96,18 @@ impl Error {
     }
 }
 
+impl Error {
+    /// Whether other operations may well succeed, since they need other servers.
+    pub(crate) fn is_of_a_part(&self) -> bool {
+        self.bearing != Bearing::Whole
+    }
+
+    /// Whether the server was left alone.
+    pub(crate) fn is_unasked(&self) -> bool {
+        self.bearing == Bearing::Unasked
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)
@@ -88,7 +120,7 @@ impl fmt::Debug for Error {
             .field("kind", &self.kind)
             .field("message", &self.message)
             .field("source", &self.source)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 

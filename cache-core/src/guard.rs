@@ -10,11 +10,9 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use parking_lot::Mutex;
 use tokio::runtime::Handle;
 
-use crate::breaker::{Admission, Breaker, Outcome, Refused};
-use crate::clock;
+use crate::breaker::{Breaker, Change, Outcome, Refused};
 use crate::error::{Error, ErrorKind, Result};
 use crate::random;
 use crate::stats::{Counter, Stats};
@@ -36,7 +34,7 @@ struct Shared {
     store: Arc<dyn RemoteStore>,
     /// The name that is claimed, for a millisecond, to see whether the store can be used.
     probe: String,
-    breaker: Mutex<Breaker>,
+    breaker: Breaker,
     /// Whether a task looks whether the store is back.
     watched: AtomicBool,
     errors: Counter,
@@ -49,9 +47,9 @@ impl Guard {
     pub(crate) fn new(store: Arc<dyn RemoteStore>, namespace: &str) -> Self {
         let shared = Shared {
             store,
-            // No key is stored under it: in a key the `%` of an escape is followed by digits.
-            probe: format!("{namespace}:%~probe"),
-            breaker: Mutex::default(),
+            // Where the generations are, which every operation needs. None of them is called so.
+            probe: format!("{{larder:{namespace}}}:%~probe"),
+            breaker: Breaker::default(),
             watched: AtomicBool::new(false),
             errors: Counter::default(),
             timeouts: Counter::default(),
@@ -67,12 +65,12 @@ impl Guard {
 
     /// Whether the store is left alone.
     pub(crate) fn is_open(&self) -> bool {
-        self.shared.breaker.lock().is_open()
+        self.shared.breaker.is_open()
     }
 
-    /// Operations under way.
-    pub(crate) fn in_flight(&self) -> usize {
-        self.shared.breaker.lock().in_flight()
+    /// Operations under way, and how many may be.
+    pub(crate) fn load(&self) -> (usize, usize) {
+        (self.shared.breaker.in_flight(), self.shared.breaker.room())
     }
 
     /// Adds what was counted here.
@@ -80,26 +78,23 @@ impl Guard {
         stats.remote_errors = self.shared.errors.get();
         stats.remote_timeouts = self.shared.timeouts.get();
         stats.remote_skipped = self.shared.skipped.get();
-        stats.breaker_openings = self.shared.breaker.lock().opened();
+        stats.breaker_openings = self.shared.breaker.openings();
+        stats.remote_slowdowns = self.shared.breaker.cuts();
     }
 
     /// Asks the store, if it may be asked. An operation that `matters` finds room when others do not.
     async fn ask<T>(&self, matters: bool, operation: impl Future<Output = Result<T>>) -> Result<T> {
-        let entered = self.shared.breaker.lock().enter(clock::now(), matters);
-        let admission = entered.map_err(|why| self.refuse(why))?;
-        let mut passage = Passage { shared: &self.shared, admission: Some(admission) };
+        let passage = self.shared.breaker.enter(matters).map_err(|why| self.refuse(why))?;
         let result = operation.await;
-        let Err(error) = &result else {
-            passage.end(Outcome::Answered);
-            return result;
+        let outcome = match &result {
+            Ok(_) => Outcome::Answered,
+            Err(error) => {
+                self.shared.count(error);
+                Outcome::from(error)
+            }
         };
-        self.shared.errors.increment();
-        if error.kind() == ErrorKind::Timeout {
-            self.shared.timeouts.increment();
-        }
-        tracing::debug!(target: "larder", %error, "the remote store failed an operation");
-        if passage.end(outcome(error)) {
-            self.shared.leave_alone(error);
+        if let Some(change) = passage.end(outcome) {
+            self.shared.note(change, result.as_ref().err());
         }
         result
     }
@@ -122,11 +117,34 @@ impl Guard {
 }
 
 impl Shared {
-    /// Says that the store is left alone, and sees to it that somebody looks whether it is back.
     #[cold]
-    fn leave_alone(self: &Arc<Self>, reason: &Error) {
-        tracing::warn!(target: "larder", %reason, "the remote store is left alone until it answers again");
-        Self::watch(self);
+    fn count(&self, error: &Error) {
+        if error.is_unasked() {
+            return self.skipped.increment();
+        }
+        self.errors.increment();
+        if error.kind() == ErrorKind::Timeout {
+            self.timeouts.increment();
+        }
+        tracing::debug!(target: "larder", %error, "the remote store failed an operation");
+    }
+
+    /// Says what is different from now on; sees to it that somebody looks whether the store is back.
+    #[cold]
+    fn note(self: &Arc<Self>, change: Change, reason: Option<&Error>) {
+        match change {
+            Change::Opened => {
+                let reason = reason.map(tracing::field::display);
+                tracing::warn!(target: "larder", reason, "the remote store is left alone until it answers again");
+                Self::watch(self);
+            }
+            Change::Crowded => {
+                tracing::warn!(target: "larder", "the remote store is asked for more than it does: some of it is skipped");
+            }
+            Change::Relieved => {
+                tracing::info!(target: "larder", "the remote store is asked for everything again");
+            }
+        }
     }
 
     /// Looks whether the store is back, in a task of its own, unless that is being done.
@@ -138,7 +156,7 @@ impl Shared {
         match Handle::try_current() {
             Ok(runtime) => drop(runtime.spawn(watch.run())),
             // Without tokio nobody can wait for the store; callers will find out.
-            Err(_) => this.breaker.lock().close(clock::now()),
+            Err(_) => this.breaker.close(),
         }
     }
 
@@ -147,7 +165,7 @@ impl Shared {
         let claim = Claim::new(random::token(), Duration::from_millis(1));
         match self.store.fetch(&self.probe, &[], Some(claim)).await {
             Ok(_) => true,
-            Err(error) => outcome(&error) == Outcome::Answered,
+            Err(error) => Outcome::from(&error) == Outcome::Answered,
         }
     }
 }
@@ -162,7 +180,7 @@ impl Watch {
             tokio::time::sleep(random::up_to(longest)).await;
             let Some(shared) = self.0.upgrade() else { return };
             if shared.is_back().await {
-                shared.breaker.lock().close(clock::now());
+                shared.breaker.close();
                 tracing::info!(target: "larder", "the remote store answers again");
                 return;
             }
@@ -175,35 +193,6 @@ impl Drop for Watch {
         if let Some(shared) = self.0.upgrade() {
             shared.watched.store(false, Ordering::Release);
         }
-    }
-}
-
-/// An operation under way, which is counted out however it ends.
-struct Passage<'g> {
-    shared: &'g Arc<Shared>,
-    admission: Option<Admission>,
-}
-
-impl Passage<'_> {
-    /// Notes how it ended; whether the store is left alone from now on.
-    fn end(&mut self, outcome: Outcome) -> bool {
-        let Some(admission) = self.admission.take() else { return false };
-        self.shared.breaker.lock().leave(&admission, outcome, clock::now())
-    }
-}
-
-impl Drop for Passage<'_> {
-    fn drop(&mut self) {
-        self.end(Outcome::Unknown);
-    }
-}
-
-/// What a failure says about the store.
-fn outcome(error: &Error) -> Outcome {
-    match error.kind() {
-        // It answered, and would answer the next one: only this operation was not to be had.
-        ErrorKind::Full | ErrorKind::Encode | ErrorKind::Key | ErrorKind::Unsupported => Outcome::Answered,
-        _ => Outcome::Failed,
     }
 }
 
@@ -278,7 +267,7 @@ impl fmt::Debug for Guard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Guard")
             .field("store", &self.shared.store)
-            .field("breaker", &*self.shared.breaker.lock())
+            .field("breaker", &self.shared.breaker)
             .finish_non_exhaustive()
     }
 }

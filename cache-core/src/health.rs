@@ -25,6 +25,9 @@ pub struct RemoteHealth {
     pub breaker_open: bool,
     /// Operations under way.
     pub in_flight: usize,
+    /// How many may be under way at once: 10 000; fewer while the store is too slow for what it is asked or has
+    /// just come back, and then more from second to second; none while the breaker is open. What finds no room is skipped.
+    pub room: usize,
     /// Invalidations that the store could not be told of yet.
     pub owed_invalidations: usize,
     /// How this process learns of what others invalidate.

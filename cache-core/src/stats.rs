@@ -59,6 +59,8 @@ pub struct Stats {
     pub remote_skipped: u64,
     /// How often the remote store failed so much that it was left alone.
     pub breaker_openings: u64,
+    /// How often the remote store was so slow that it is asked for less at once, for a while.
+    pub remote_slowdowns: u64,
     /// Remote entries refused because they were damaged, or of another type or version.
     pub remote_refusals: u64,
     /// How often this process gave up all that it held, since it may have missed what others invalidated.

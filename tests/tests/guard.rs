@@ -135,8 +135,8 @@ async fn a_store_that_is_back_is_spared_the_crowd_for_two_seconds() {
     while breaker_is_open(&cache).await {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
-    // Of 6 000 that come at once a twentieth of ten thousand find room, a second later half, and then all.
-    for (round, wait, room) in [(0, 0, 500..=600), (1, 1_000, 5_000..=5_200), (2, 1_000, 6_000..=6_000)] {
+    // Of 6 000 that come at once a sixteenth of ten thousand find room, a second later a quarter, and then all.
+    for (round, wait, room) in [(0, 0, 625..=640), (1, 1_000, 2_500..=2_560), (2, 1_000, 6_000..=6_000)] {
         tokio::time::sleep(Duration::from_millis(wait)).await;
         store.gate_reads(true);
         let (loads, skipped) = (cache.stats().loads, cache.stats().remote_skipped);
@@ -158,6 +158,66 @@ async fn a_store_that_is_back_is_spared_the_crowd_for_two_seconds() {
         store.gate_reads(false);
         while readers.join_next().await.is_some() {}
     }
+}
+
+/// So many calls at once, each of a key of its own, until each of them waits for the store or has loaded.
+async fn crowd(cache: &Cache, store: &HeldStore, name: &str, size: u64) -> JoinSet<u64> {
+    store.gate_reads(true);
+    let loads = cache.stats().loads;
+    let mut readers = JoinSet::new();
+    for number in 0..size {
+        let (cache, key) = (cache.clone(), format!("{name}:{number}"));
+        readers.spawn(async move { load(&cache, &key, number).await });
+    }
+    until_async(async || {
+        let waiting = cache.health().await.remote.unwrap().in_flight as u64;
+        waiting + cache.stats().loads - loads == size
+    })
+    .await;
+    readers
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_is_too_slow_is_asked_for_less_and_then_for_more_and_more() {
+    let log = Log::of_this_thread();
+    let store = HeldStore::open();
+    let cache = cache(&store);
+    let load_of = async || {
+        let remote = cache.health().await.remote.unwrap();
+        assert!(!remote.breaker_open);
+        (remote.in_flight, remote.room)
+    };
+    let readers = crowd(&cache, &store, "first", 2_000).await;
+    assert_eq!(load_of().await, (2_000, 10_000));
+    // No answer comes in time, to any of them: that is one sign of one thing.
+    store.fail_with(Some(ErrorKind::Timeout));
+    store.gate_reads(false);
+    assert_eq!(readers.join_all().await.len(), 2_000);
+    let stats = cache.stats();
+    assert_eq!((stats.remote_slowdowns, stats.breaker_openings, stats.remote_timeouts), (1, 0, 2_000));
+    assert_eq!(load_of().await, (0, 16), "a few see whether it has caught up");
+
+    store.fail_with(None);
+    assert_eq!(load(&cache, "kept", 1).await, 1);
+    assert_eq!(load_of().await, (0, 1_000), "then half of what was too much");
+    let skipped = cache.stats().remote_skipped;
+    let readers = crowd(&cache, &store, "second", 3_000).await;
+    assert_eq!(load_of().await.0, 1_000);
+    assert_eq!(cache.stats().remote_skipped - skipped, 2_000);
+    // Half a second later, twice that.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(load_of().await, (1_000, 2_000));
+    store.gate_reads(false);
+    readers.join_all().await;
+    let crowded = "WARN larder the remote store is asked for more than it does: some of it is skipped";
+    assert_eq!(log.warnings(), [crowded], "one line for each change");
+
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(load(&cache, "kept", 2).await, 1);
+    assert_eq!(load_of().await, (0, 10_000));
+    let relieved = "INFO larder the remote store is asked for everything again";
+    assert_eq!(log.lines().last().map(String::as_str), Some(relieved));
+    assert_eq!(log.warnings().len(), 1);
 }
 
 #[tokio::test]

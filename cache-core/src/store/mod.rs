@@ -9,6 +9,7 @@ mod front;
 mod local;
 mod remote;
 
+pub use crate::breaker::{Breaker, Change, Outcome, Passage, Refused};
 pub use front::Front;
 pub(crate) use front::{AskStore, InFront};
 pub use local::{LocalStore, Removal, Usage};
