@@ -119,6 +119,16 @@ fn widened(scopes: Vec<Scope>) -> Vec<Scope> {
     vec![Scope::Everything]
 }
 
+/// Scopes without a key among them that cover `scopes`.
+pub(crate) fn covering(scopes: &[Scope]) -> Vec<Scope> {
+    let is_key = |scope: &Scope| match scope {
+        Scope::Key(_) => true,
+        Scope::Pattern(pattern) => matches!(pattern.reach(), Reach::Key(_)),
+        Scope::Tag(_) | Scope::Everything => false,
+    };
+    scopes.iter().cloned().map(|scope| if is_key(&scope) { within(scope, longest) } else { scope }).collect()
+}
+
 fn longest(text: &str) -> Option<&str> {
     levels(text).last()
 }

@@ -56,7 +56,10 @@ impl Health {
     #[must_use]
     pub fn is_well(&self) -> bool {
         let well = |remote: &RemoteHealth| {
-            remote.server.is_ok() && !remote.breaker_open && remote.owed_invalidations == 0
+            let nodes = |server: &store::Health| {
+                server.nodes.iter().all(|node| node.trouble.is_none() && !node.breaker_open)
+            };
+            remote.server.as_ref().is_ok_and(nodes) && !remote.breaker_open && remote.owed_invalidations == 0
         };
         self.remote.as_ref().is_none_or(well)
     }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::builder::{Ack, Settings};
 use crate::cache::{Cache, Inner};
 use crate::clock;
+use crate::debts::covering;
 use crate::error::Result;
 use crate::global::AsCache;
 use crate::guard::Guard;
@@ -213,7 +214,18 @@ impl Inner {
     /// Moves `scopes` in the remote store, and tells other processes.
     pub(crate) async fn move_remotely(&self, remote: &Guard, scopes: &[Scope]) -> Result<Option<Position>> {
         let (names, generations) = self.settings.remote_targets(scopes);
-        remote.invalidate(&names, &generations, Some(self.record(scopes).append())).await
+        let records = self.record(scopes);
+        match remote.invalidate(&names, &generations, Some(records.append())).await {
+            // The server that has the keys does not answer. What covers them is elsewhere, and once that has moved they are
+            // misses, too; so are others, but nobody has to wait for that server.
+            Err(error) if error.is_of_a_part() => {
+                let (_, mut generations) = self.settings.remote_targets(&covering(scopes));
+                generations.sort();
+                generations.dedup();
+                remote.invalidate(&[], &generations, Some(records.append())).await
+            }
+            outcome => outcome,
+        }
     }
 
     /// What other processes are told of an invalidation of `scopes`.

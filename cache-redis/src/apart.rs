@@ -17,11 +17,10 @@
 //!   value has not recorded its last generation, or that was read, and then compared, when this scope had moved. A value that is set meanwhile
 //!   moves this scope first and then takes the place of the lease; so does a claim, which is of a load that is newer than the mutation.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use cache_core::Result;
 use cache_core::store::{Append, Expect, Fetched, Generation, Position, Put, Token};
 use redis::Value;
 
@@ -33,17 +32,55 @@ use crate::random;
 use crate::read::{Look, answered, generation};
 use crate::remote::{invalidation, store, whether};
 use crate::script::{Arg, Call, EXTEND, LEASE, MOVE};
+use crate::slots::slot;
 use crate::supervisor::{Budget, Purpose};
 use crate::time::{GENERATION, kept, millis};
 use crate::together::together;
 
+/// What a look has seen: what is under the name, if that is clear, and the generations that are there.
+pub(crate) struct Glance {
+    found: Option<Fetched>,
+    generations: Vec<Option<Generation>>,
+}
+
+impl Glance {
+    /// All of it, unless there is more to do.
+    pub(crate) fn whole(self) -> Result<Fetched, Self> {
+        let generations: Option<Vec<Generation>> = self.generations.iter().copied().collect();
+        match (self.found, generations) {
+            (Some(found), Some(generations)) => Ok(Fetched { generations, ..found }),
+            (found, _) => Err(Self { found, generations: self.generations }),
+        }
+    }
+}
+
 impl Cluster {
-    /// Reads each name and each scope once, however often it is asked for.
-    pub(crate) async fn look(self: &Arc<Self>, looks: &[Look<'_>]) -> Result<Vec<Fetched>> {
+    /// Reads each name, and each scope once. What the node of a name does not tell is absent: others have theirs.
+    pub(crate) async fn look(self: &Arc<Self>, looks: &[Look<'_>]) -> Result<Vec<Fetched>, Failure> {
         let budget = self.budget(Purpose::Read);
+        let glances = self.glance(budget, looks).await?;
+        let mut found = Vec::with_capacity(looks.len());
+        for (look, fetched) in looks.iter().zip(self.settle(budget, looks, glances).await?) {
+            found.push(match fetched {
+                Err(failure) if failure.is_of_a_part() => {
+                    // Nobody compares them with anything.
+                    let generations = vec![Generation([0; 8]); look.scopes.len()];
+                    Fetched { generations, ..Fetched::default() }
+                }
+                fetched => fetched?,
+            });
+        }
+        Ok(found)
+    }
+
+    /// Looks with plain commands, in one round trip to each node, at each name and at each scope once.
+    pub(crate) async fn glance(
+        self: &Arc<Self>,
+        budget: Budget,
+        looks: &[Look<'_>],
+    ) -> Result<Vec<Result<Glance, Failure>>, Failure> {
         let names: Vec<Look<'_>> = looks.iter().map(|look| Look { scopes: &[], ..*look }).collect();
-        let scopes: Vec<&String> =
-            looks.iter().flat_map(|look| look.scopes).collect::<BTreeSet<_>>().into_iter().collect();
+        let scopes: BTreeSet<&String> = looks.iter().flat_map(|look| look.scopes).collect();
         let asked: Vec<(Asked, Place)> = names
             .iter()
             .map(|look| {
@@ -55,53 +92,95 @@ impl Cluster {
         let calls = asked.iter().flat_map(|(asked, _)| asked.calls());
         let calls =
             calls.chain(scopes.iter().map(|scope| Call::command("MGET", vec![scope.as_str()], Vec::new())));
-        let mut replies = self.ask(budget, calls.collect()).await?.into_iter();
+        let mut replies = self.each(budget, calls.collect()).await?.into_iter();
 
-        let mut found: Vec<Option<Fetched>> = Vec::with_capacity(names.len());
+        let mut seen = Vec::with_capacity(names.len());
         for (name, (asked, place)) in names.iter().zip(&asked) {
-            found.push(asked.next_answers(&mut replies)?.seen(name, place)?.found());
-        }
-        let mut generations = Vec::with_capacity(scopes.len());
-        for reply in replies {
-            generations.push(match answered(reply)? {
-                Value::Array(mut held) if held.len() == 1 => generation(&held.remove(0))?,
-                _ => return Err(Failure::unexpected().into()),
+            let replies: Result<Vec<Value>, Failure> = replies.by_ref().take(asked.calls().len()).collect();
+            let found = replies.and_then(|replies| {
+                Ok(asked.next_answers(&mut replies.into_iter())?.seen(name, place)?.found())
             });
+            seen.push(found.map_err(Failure::of_a_part));
         }
-
-        // A scope that is read as if it were a name, too: what there is to be minted is minted.
-        let minted: Vec<Look<'_>> = (scopes.iter())
-            .map(|scope| Look { name: scope, scopes: std::slice::from_ref(*scope), claim: None })
-            .collect();
-        let open_names = || (0..names.len()).filter(|place| found[*place].is_none());
-        let open_scopes = || (0..scopes.len()).filter(|place| generations[*place].is_none());
-        let calls: Vec<Call<'_>> = open_names()
-            .map(|place| names[place].script())
-            .chain(open_scopes().map(|place| minted[place].script()))
-            .collect();
-        if !calls.is_empty() {
-            let (open_names, open_scopes): (Vec<_>, Vec<_>) =
-                (open_names().collect(), open_scopes().collect());
-            let mut replies = self.ask(budget, calls).await?.into_iter();
-            for (place, reply) in open_names.into_iter().zip(&mut replies) {
-                found[place] = Some(names[place].read(reply)?);
-            }
-            for (place, reply) in open_scopes.into_iter().zip(&mut replies) {
-                generations[place] = minted[place].read(reply)?.generations.pop();
-            }
-        }
-
-        let position = |scope: &String| -> Option<Generation> {
-            generations.get(scopes.binary_search(&scope).ok()?).copied().flatten()
-        };
-        let whole = looks.iter().zip(found).map(|(look, found)| {
-            let generations = look.scopes.iter().map(position).collect::<Option<_>>()?;
-            Some(Fetched { generations, ..found? })
+        let held = replies.map(|reply| match answered(reply?)? {
+            Value::Array(mut held) if held.len() == 1 => generation(&held.remove(0)),
+            _ => Err(Failure::unexpected()),
         });
-        whole.collect::<Option<_>>().ok_or_else(|| Failure::unexpected().into())
+        let held: HashMap<&String, Result<Option<Generation>, Failure>> =
+            scopes.into_iter().zip(held).collect();
+        let glances = looks.iter().zip(seen).map(|(look, found)| {
+            // A node without the scopes is a cluster without any name.
+            let held = |scope| held.get(scope).cloned().unwrap_or_else(|| Err(Failure::unexpected()));
+            let generations = look.scopes.iter().map(held).collect::<Result<_, _>>()?;
+            Ok(Glance { found: found?, generations })
+        });
+        Ok(glances.collect())
     }
 
-    pub(crate) async fn publish(self: &Arc<Self>, put: Put<'_>, expect: Expect<'_>) -> Result<bool> {
+    /// Writes what there is to be written, in one round trip to each node.
+    pub(crate) async fn settle(
+        self: &Arc<Self>,
+        budget: Budget,
+        looks: &[Look<'_>],
+        glances: Vec<Result<Glance, Failure>>,
+    ) -> Result<Vec<Result<Fetched, Failure>>, Failure> {
+        let names: Vec<Look<'_>> = looks.iter().map(|look| Look { scopes: &[], ..*look }).collect();
+        // Of whatever failed there is nothing more to be had.
+        let clear = || {
+            names
+                .iter()
+                .zip(looks)
+                .zip(&glances)
+                .filter_map(|(both, glance)| Some((both, glance.as_ref().ok()?)))
+        };
+        let open_names: Vec<&Look<'_>> =
+            clear().filter(|(_, glance)| glance.found.is_none()).map(|((name, _), _)| name).collect();
+        let open_scopes: BTreeSet<&String> = clear()
+            .flat_map(|((_, look), glance)| look.scopes.iter().zip(&glance.generations))
+            .filter(|(_, generation)| generation.is_none())
+            .map(|(scope, _)| scope)
+            .collect();
+        // A scope that is read as if it were a name, too: what there is to be minted is minted.
+        let minted: Vec<Look<'_>> = (open_scopes.iter())
+            .map(|scope| Look { name: scope, scopes: std::slice::from_ref(*scope), claim: None })
+            .collect();
+        let calls: Vec<Call<'_>> =
+            open_names.iter().map(|name| name.script()).chain(minted.iter().map(Look::script)).collect();
+        let replies = if calls.is_empty() { Vec::new() } else { self.each(budget, calls).await? };
+        let mut replies = replies.into_iter();
+        let read: Vec<Result<Fetched, Failure>> = (open_names.iter().zip(&mut replies))
+            .map(|(name, reply)| name.read(reply.map_err(Failure::of_a_part)?))
+            .collect();
+        let held: HashMap<&String, Result<Option<Generation>, Failure>> = (open_scopes.iter().zip(&minted))
+            .zip(&mut replies)
+            .map(|((scope, look), reply)| {
+                (*scope, reply.and_then(|reply| Ok(look.read(reply)?.generations.pop())))
+            })
+            .collect();
+
+        let mut read = read.into_iter();
+        let settled = looks.iter().zip(glances).map(|(look, glance)| {
+            let Glance { found, generations } = glance?;
+            let found = match found {
+                Some(found) => Ok(found),
+                None => read.next().unwrap_or_else(|| Err(Failure::unexpected())),
+            };
+            let generations =
+                look.scopes.iter().zip(generations).map(|(scope, generation)| match generation {
+                    Some(generation) => Ok(generation),
+                    None => held
+                        .get(scope)
+                        .cloned()
+                        .and_then(Result::transpose)
+                        .unwrap_or_else(|| Err(Failure::unexpected())),
+                });
+            let generations = generations.collect::<Result<_, _>>()?;
+            Ok(Fetched { generations, ..found? })
+        });
+        Ok(settled.collect())
+    }
+
+    pub(crate) async fn publish(self: &Arc<Self>, put: Put<'_>, expect: Expect<'_>) -> Result<bool, Failure> {
         let budget = self.budget(Purpose::Publish);
         let Expect::Unmoved(scope, position) = expect else {
             return self.store(budget, &[put], Some(&expect)).await;
@@ -127,32 +206,55 @@ impl Cluster {
         self.store(budget, &[put], Some(&Expect::Lease(Token(token)))).await
     }
 
-    pub(crate) async fn put_many(self: &Arc<Self>, puts: &[Put<'_>]) -> Result<()> {
+    pub(crate) async fn put_many(self: &Arc<Self>, puts: &[Put<'_>]) -> Result<(), Failure> {
         self.store(self.budget(Purpose::Write), puts, None).await.map(drop)
     }
 
+    /// With `replicas`, over a connection where nobody waits behind.
     pub(crate) async fn invalidate(
         self: &Arc<Self>,
         names: &[String],
         scopes: &[String],
         append: Option<Append<'_>>,
-    ) -> Result<Option<Position>> {
+    ) -> Result<Option<Position>, Failure> {
         let budget = self.budget(Purpose::Invalidate);
-        self.move_scopes(budget, scopes).await?;
+        let replicas = append.map_or(0, |append| append.replicas);
+        // Less than the deadline, so that there is an answer.
+        let witness = |key| Call::witness(key, replicas, budget.limit() * 3 / 4);
+        self.all(budget, moves(scopes)).await?;
         if !names.is_empty() {
-            let removals = names.iter().map(|name| Call::command("UNLINK", vec![name.as_str()], Vec::new()));
-            self.all(budget, removals.collect()).await?;
+            let removals = names.iter().flat_map(|name| {
+                let removal = Call::command("UNLINK", vec![name.as_str()], Vec::new());
+                std::iter::once(removal).chain((replicas > 0).then(|| witness(name)))
+            });
+            for (place, reply) in self.each(budget, removals.collect()).await?.into_iter().enumerate() {
+                let reply = reply.and_then(answered).map_err(Failure::of_a_part)?;
+                if replicas > 0 && place % 2 == 1 {
+                    witnessed(&reply, replicas)?;
+                }
+            }
         }
-        self.move_scopes(budget, scopes).await?;
-        let Some(append) = append else { return Ok(None) };
+        let Some(append) = append else {
+            self.all(budget, moves(scopes)).await?;
+            return Ok(None);
+        };
         let kept = log::Keys::of(append.log);
-        let appended = self.ask(budget, vec![invalidation(&[], &[], Some((&append, &kept)))]).await?;
-        Ok(log::position(appended.into_iter().next().unwrap_or_default())?)
-    }
-
-    async fn move_scopes(self: &Arc<Self>, budget: Budget, scopes: &[String]) -> Result<()> {
-        let moved = scopes.iter().map(|scope| invalidation(&[], std::slice::from_ref(scope), None));
-        self.all(budget, moved.collect()).await
+        // Nobody may learn of the record before all has moved: in one step, or one after the other.
+        let together = scopes.iter().all(|scope| slot(scope) == slot(&kept.log));
+        let scopes = if together {
+            scopes
+        } else {
+            self.all(budget, moves(scopes)).await?;
+            &[]
+        };
+        let mut calls = vec![invalidation(&[], scopes, Some((&append, &kept)))];
+        calls.extend((replicas > 0).then(|| witness(&kept.log)));
+        let mut replies = self.ask(budget, calls).await?.into_iter();
+        let position = log::position(replies.next().unwrap_or_default())?;
+        if let Some(reply) = replies.next() {
+            witnessed(&answered(reply)?, replicas)?;
+        }
+        Ok(position)
     }
 
     /// Stores `puts`, and keeps their generations for longer than them; whether all were stored.
@@ -161,7 +263,7 @@ impl Cluster {
         budget: Budget,
         puts: &[Put<'_>],
         expect: Option<&Expect<'_>>,
-    ) -> Result<bool> {
+    ) -> Result<bool, Failure> {
         let longest = puts.iter().map(|put| put.ttl).max().unwrap_or_default();
         let scopes: BTreeSet<&String> = puts.iter().flat_map(|put| put.scopes).collect();
         let extensions = scopes.into_iter().map(|scope| {
@@ -172,19 +274,40 @@ impl Cluster {
         let stores = puts.iter().map(|put| store(put, expect));
         let (stores, extensions): (Vec<_>, Vec<_>) = (stores.collect(), extensions.collect());
         let mut all_stored = true;
-        for replies in together([self.ask(budget, stores), self.ask(budget, extensions)]).await {
-            for reply in replies? {
-                all_stored &= whether(reply)?;
-            }
+        let [stores, extensions] =
+            <[_; 2]>::try_from(together([self.each(budget, stores), self.each(budget, extensions)]).await)
+                .map_err(|_| Failure::unexpected())?;
+        for reply in extensions? {
+            all_stored &= whether(reply?)?;
+        }
+        for reply in stores? {
+            all_stored &= reply.and_then(whether).map_err(Failure::of_a_part)?;
         }
         Ok(all_stored)
     }
 
     /// Sends `calls`, none of which may be refused.
-    async fn all(self: &Arc<Self>, budget: Budget, calls: Vec<Call<'_>>) -> Result<()> {
+    async fn all(self: &Arc<Self>, budget: Budget, calls: Vec<Call<'_>>) -> Result<(), Failure> {
         for reply in self.ask(budget, calls).await? {
             answered(reply)?;
         }
         Ok(())
+    }
+}
+
+/// What moves `scopes`: in one step where they have one slot.
+fn moves(scopes: &[String]) -> Vec<Call<'_>> {
+    if scopes.windows(2).all(|pair| slot(&pair[0]) == slot(&pair[1])) {
+        let all = (!scopes.is_empty()).then(|| invalidation(&[], scopes, None));
+        return all.into_iter().collect();
+    }
+    scopes.iter().map(|scope| invalidation(&[], std::slice::from_ref(scope), None)).collect()
+}
+
+/// Whether so many replicas have what was written, where that was asked.
+fn witnessed(reply: &Value, replicas: u32) -> Result<(), Failure> {
+    match reply {
+        Value::Int(have) if *have >= i64::from(replicas) => Ok(()),
+        _ => Err(Failure::unwitnessed(replicas)),
     }
 }

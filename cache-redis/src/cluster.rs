@@ -1,5 +1,5 @@
 //! The nodes of a cluster as one server: each call goes to the node that has its keys, wherever that is now.
-//! Each node has a supervisor of its own; what the verbs ask is in `apart`.
+//! Each node has a supervisor and a breaker of its own (`shard`); what the verbs ask is in `apart`.
 //!
 //! The map of slots is learned from any node that answers, and again whenever an answer shows that it is old or a node
 //! fails. A call that was sent to the wrong node is not run there, so it may always be sent on.
@@ -8,15 +8,16 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cache_core::{Error, Result};
 use parking_lot::Mutex;
 use redis::Value;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::config::Config;
+use crate::crowd::Crowds;
 use crate::error::Failure;
 use crate::script::Call;
-use crate::slots::{Node, Redirection, Slots};
+use crate::shard::Shard;
+use crate::slots::{Node, Redirection, Slots, slot};
 use crate::supervisor::{Budget, Purpose, Supervisor};
 use crate::together::together;
 
@@ -28,12 +29,13 @@ pub(crate) struct Cluster {
     state: Mutex<State>,
     /// Held by whoever learns the map.
     learning: tokio::sync::Mutex<()>,
+    crowds: Crowds,
 }
 
 #[derive(Default)]
 struct State {
     slots: Option<Arc<Slots>>,
-    nodes: HashMap<Node, Arc<Supervisor>>,
+    nodes: HashMap<Node, Arc<Shard>>,
     /// How often the map was asked for.
     asked: usize,
     /// When it was asked for behind the back of operations.
@@ -71,7 +73,13 @@ const TRY_AGAIN: Duration = Duration::from_millis(5);
 
 impl Cluster {
     pub(crate) fn new(config: Config, seeds: Vec<Node>) -> Self {
-        Self { config, seeds, state: Mutex::default(), learning: tokio::sync::Mutex::default() }
+        let learning = tokio::sync::Mutex::default();
+        Self { config, seeds, state: Mutex::default(), learning, crowds: Crowds::default() }
+    }
+
+    /// Reads that are due together.
+    pub(crate) fn crowds(&self) -> &Crowds {
+        &self.crowds
     }
 
     pub(crate) fn budget(&self, purpose: Purpose) -> Budget {
@@ -88,21 +96,36 @@ impl Cluster {
     }
 
     /// Makes sure that the map is known, and that there is a connection to every primary.
-    pub(crate) async fn check(self: &Arc<Self>) -> Result<()> {
-        let slots = self.slots(self.budget(Purpose::Health)).await?;
-        let primaries: Vec<_> = slots.primaries().into_iter().map(|node| self.node(node)).collect();
-        together(primaries.iter().map(Supervisor::check)).await.into_iter().collect()
+    pub(crate) async fn check(self: &Arc<Self>) -> Result<(), Failure> {
+        let shards = self.shards(self.budget(Purpose::Health)).await?;
+        let checks = shards.iter().map(|shard| shard.supervisor().check());
+        together(checks).await.into_iter().collect()
+    }
+
+    /// As [`each`](Self::each), of which none may fail.
+    pub(crate) async fn ask(
+        self: &Arc<Self>,
+        budget: Budget,
+        calls: Vec<Call<'_>>,
+    ) -> Result<Vec<Value>, Failure> {
+        self.each(budget, calls).await?.into_iter().collect()
     }
 
     /// Sends each of `calls`, whose keys have one slot each, to the node that has it, all nodes at the same time.
-    /// What they answered, in the order of the calls, refusals included.
-    pub(crate) async fn ask(self: &Arc<Self>, budget: Budget, calls: Vec<Call<'_>>) -> Result<Vec<Value>> {
+    /// What they answered, in the order of the calls, refusals included; or why one did not.
+    pub(crate) async fn each(
+        self: &Arc<Self>,
+        budget: Budget,
+        calls: Vec<Call<'_>>,
+    ) -> Result<Vec<Result<Value, Failure>>, Failure> {
         let mut slots = self.slots(budget).await?;
-        let mut replies = vec![None; calls.len()];
+        let mut outcomes = vec![Err(Failure::unexpected()); calls.len()];
         let mut open = Vec::with_capacity(calls.len());
         for (place, call) in calls.into_iter().enumerate() {
-            let to = self.primary_of(&call, &slots)?;
-            open.push(Open { place, call, to, asking: false });
+            match self.primary_of(&call, &slots) {
+                Ok(to) => open.push(Open { place, call, to, asking: false }),
+                Err(failure) => outcomes[place] = Err(failure),
+            }
         }
         let (mut hops, mut pause) = (0, TRY_AGAIN);
         while !open.is_empty() {
@@ -111,18 +134,33 @@ impl Cluster {
             let sent = nodes.iter().zip(&parts).map(|(node, part)| node.ask(budget, &part.calls));
             let (mut sent_on, mut too_early) = (false, false);
             for (answers, part) in together(sent).await.into_iter().zip(parts) {
-                let answers = answers.inspect_err(|_| self.renew())?;
                 let Part { to, calls, places } = part;
+                let answers = match answers {
+                    Ok(answers) => answers,
+                    Err(failure) => {
+                        self.renew();
+                        places.iter().flatten().for_each(|place| outcomes[*place] = Err(failure.clone()));
+                        continue;
+                    }
+                };
+                // Where the call before was sent on to.
+                let mut onward: Option<Node> = None;
                 for ((answer, call), place) in answers.into_iter().zip(calls).zip(places) {
                     let Some(place) = place else { continue };
+                    if let Some(to) = onward.take().filter(|_| call.is_witness()) {
+                        open.push(Open { place, call, to, asking: false });
+                        continue;
+                    }
                     match Redirection::of(&answer, &to) {
                         Some(Redirection::Moved(to)) => {
                             self.renew();
                             sent_on = true;
+                            onward = Some(to.clone());
                             open.push(Open { place, call, to, asking: false });
                         }
                         Some(Redirection::Ask(to)) => {
                             sent_on = true;
+                            onward = Some(to.clone());
                             open.push(Open { place, call, to, asking: true });
                         }
                         // The deadline is the caller's: whoever has no time left takes it for an answer.
@@ -130,20 +168,24 @@ impl Cluster {
                             too_early = true;
                             slots = self.slots(budget).await?;
                             let to = self.primary_of(&call, &slots)?;
+                            onward = Some(to.clone());
                             open.push(Open { place, call, to, asking: false });
                         }
                         Some(Redirection::TryAgain) | None => {
                             if is_down(&answer) {
                                 self.renew();
                             }
-                            replies[place] = Some(answer);
+                            outcomes[place] = Ok(answer);
                         }
                     }
                 }
             }
             hops += u32::from(sent_on);
             if hops > HOPS {
-                return Err(Failure::sent_around().into());
+                for Open { place, .. } in open {
+                    outcomes[place] = Err(Failure::sent_around());
+                }
+                break;
             }
             // In a failover two nodes may name each other until the news has reached both.
             if too_early || hops > 1 {
@@ -151,43 +193,59 @@ impl Cluster {
                 pause *= 2;
             }
         }
-        replies.into_iter().map(|reply| reply.ok_or_else(|| Failure::unexpected().into())).collect()
+        Ok(outcomes)
     }
 
-    /// Sends the same calls to every primary: the answers of each.
+    /// Sends the same calls to every primary, whatever its breaker thinks: the answers of each.
     pub(crate) async fn ask_all(
         self: &Arc<Self>,
         budget: Budget,
         calls: &[Call<'_>],
-    ) -> Result<Vec<Vec<Value>>> {
-        let slots = self.slots(budget).await?;
-        let primaries: Vec<_> = slots.primaries().into_iter().map(|node| self.node(node)).collect();
-        let answers = together(primaries.iter().map(|node| node.ask(budget, calls))).await;
-        let answers: Result<_, Failure> = answers.into_iter().collect();
-        Ok(answers.inspect_err(|_| self.renew())?)
+    ) -> Result<Vec<(Arc<Shard>, Result<Vec<Value>, Failure>)>, Failure> {
+        let shards = self.shards(budget).await?;
+        let answers = together(shards.iter().map(|shard| shard.supervisor().ask(budget, calls))).await;
+        if answers.iter().any(Result::is_err) {
+            self.renew();
+        }
+        Ok(shards.into_iter().zip(answers).collect())
     }
 
-    fn primary_of(self: &Arc<Self>, call: &Call<'_>, slots: &Slots) -> Result<Node> {
-        let primary = call.slot().and_then(|slot| slots.primary(slot)).cloned();
-        primary.ok_or_else(|| {
+    /// Where `name` is, as far as that is known.
+    pub(crate) async fn place_of(self: &Arc<Self>, budget: Budget, name: &str) -> Result<Node, Failure> {
+        let slots = self.slots(budget).await?;
+        slots.primary(slot(name)).cloned().ok_or_else(|| {
             self.renew();
-            Failure::without_primary().into()
+            Failure::without_primary()
         })
     }
 
-    /// The supervisor of the connection to `node`.
-    fn node(&self, node: &Node) -> Arc<Supervisor> {
+    fn primary_of(self: &Arc<Self>, call: &Call<'_>, slots: &Slots) -> Result<Node, Failure> {
+        let primary = call.slot().and_then(|slot| slots.primary(slot)).cloned();
+        primary.ok_or_else(|| {
+            self.renew();
+            Failure::without_primary()
+        })
+    }
+
+    /// Every primary.
+    async fn shards(self: &Arc<Self>, budget: Budget) -> Result<Vec<Arc<Shard>>, Failure> {
+        let slots = self.slots(budget).await?;
+        Ok(slots.primaries().into_iter().map(|node| self.node(node)).collect())
+    }
+
+    /// What is asked at `node`.
+    fn node(&self, node: &Node) -> Arc<Shard> {
         let mut state = self.state.lock();
-        if let Some(supervisor) = state.nodes.get(node) {
-            return Arc::clone(supervisor);
+        if let Some(shard) = state.nodes.get(node) {
+            return Arc::clone(shard);
         }
-        let supervisor = Arc::new(Supervisor::new(self.config.of_node(node)));
-        state.nodes.insert(node.clone(), Arc::clone(&supervisor));
-        supervisor
+        let shard = Arc::new(Shard::new(Supervisor::new(self.config.of_node(node))));
+        state.nodes.insert(node.clone(), Arc::clone(&shard));
+        shard
     }
 
     /// The map, as soon as there is one.
-    async fn slots(self: &Arc<Self>, budget: Budget) -> Result<Arc<Slots>> {
+    async fn slots(self: &Arc<Self>, budget: Budget) -> Result<Arc<Slots>, Failure> {
         if let Some(slots) = self.state.lock().slots.clone() {
             return Ok(slots);
         }
@@ -199,7 +257,7 @@ impl Cluster {
                 None => self.learn(budget).await,
             }
         };
-        timeout_at(budget.until(), first).await.unwrap_or_else(|_elapsed| Err(budget.timeout().into()))
+        timeout_at(budget.until(), first).await.unwrap_or_else(|_elapsed| Err(budget.timeout()))
     }
 
     /// Learns the map anew in a task of its own, unless that was done just now.
@@ -221,7 +279,7 @@ impl Cluster {
     }
 
     /// Asks one node after the other, each time beginning with another. Called by one at a time.
-    async fn learn(&self, budget: Budget) -> Result<Arc<Slots>> {
+    async fn learn(&self, budget: Budget) -> Result<Arc<Slots>, Failure> {
         let (known, first) = {
             let mut state = self.state.lock();
             state.asked = state.asked.wrapping_add(1);
@@ -229,19 +287,19 @@ impl Cluster {
         };
         let mut nodes = known.as_ref().map_or_else(Vec::new, |slots| slots.primaries());
         nodes.extend(self.seeds.iter().filter(|seed| !nodes.contains(seed)).collect::<Vec<_>>());
-        let mut failure: Option<Error> = None;
+        let mut failure: Option<Failure> = None;
         for node in nodes.iter().cycle().skip(first % nodes.len().max(1)).take(nodes.len()) {
             let call = Call::command("CLUSTER", vec!["SLOTS"], Vec::new());
-            match timeout(LIMIT, self.node(node).ask(budget, &[call])).await {
+            match timeout(LIMIT, self.node(node).supervisor().ask(budget, &[call])).await {
                 Ok(Ok(replies)) => match replies.first().and_then(|reply| Slots::read(reply, node)) {
                     Some(slots) => return Ok(self.adopt(slots)),
-                    None => failure = failure.or_else(|| Some(Failure::no_cluster(&replies).into())),
+                    None => failure = failure.or_else(|| Some(Failure::no_cluster(&replies))),
                 },
-                Ok(Err(error)) => failure = failure.or(Some(error.into())),
+                Ok(Err(error)) => failure = failure.or(Some(error)),
                 Err(_elapsed) => {}
             }
         }
-        Err(failure.unwrap_or_else(|| Failure::no_node().into()))
+        Err(failure.unwrap_or_else(Failure::no_node))
     }
 
     fn adopt(&self, slots: Slots) -> Arc<Slots> {

@@ -13,6 +13,17 @@ pub(crate) struct Failure {
     pub(crate) kind: ErrorKind,
     pub(crate) text: Arc<str>,
     pub(crate) connection: Verdict,
+    extent: Extent,
+    /// Whether the server was asked at all.
+    asked: bool,
+}
+
+/// What a failure says about the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Extent {
+    Whole,
+    /// Other nodes of the cluster may well answer.
+    Part,
 }
 
 /// What a failure says about the connection it was seen on.
@@ -26,11 +37,30 @@ pub(crate) enum Verdict {
 
 impl Failure {
     fn new(kind: ErrorKind, text: impl Into<String>) -> Self {
-        Self { kind, text: text.into().into(), connection: Verdict::Keep }
+        let text = text.into().into();
+        Self { kind, text, connection: Verdict::Keep, extent: Extent::Whole, asked: true }
     }
 
     fn replacing(self) -> Self {
         Self { connection: Verdict::Replace, ..self }
+    }
+
+    /// The same, where what other nodes of the cluster have can be had without this one. What no other node would do
+    /// either stays as it is.
+    pub(crate) fn of_a_part(self) -> Self {
+        let of_a_part = matches!(self.kind, ErrorKind::Unavailable | ErrorKind::Timeout);
+        Self { extent: if of_a_part { Extent::Part } else { self.extent }, ..self }
+    }
+
+    /// Whether what other nodes of the cluster have can be had.
+    pub(crate) fn is_of_a_part(&self) -> bool {
+        self.extent == Extent::Part
+    }
+
+    /// The node of a cluster at `server` is left alone.
+    pub(crate) fn left_alone(server: &str) -> Self {
+        let text = format!("the node of the cluster at {server} is left alone until it answers again");
+        Self { asked: false, ..Self::new(ErrorKind::Unavailable, text) }
     }
 
     /// No connection could be made to `server`.
@@ -94,14 +124,6 @@ impl Failure {
         Self::new(
             ErrorKind::Unavailable,
             format!("fewer than {replicas} replicas of redis have the invalidation"),
-        )
-    }
-
-    /// In a cluster nobody counts the replicas that have an invalidation.
-    pub(crate) fn uncounted() -> Self {
-        Self::new(
-            ErrorKind::Unsupported,
-            "in a cluster no replicas are waited for; leave `Ack::Replicas` out",
         )
     }
 
@@ -245,7 +267,11 @@ impl Failure {
 
 impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
-        Self::new(failure.kind, &*failure.text)
+        let error = Self::new(failure.kind, &*failure.text);
+        match failure.extent {
+            Extent::Whole => error,
+            Extent::Part => error.of_a_part(failure.asked),
+        }
     }
 }
 

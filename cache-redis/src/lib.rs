@@ -15,6 +15,8 @@
 //! sentinel    which server is the primary
 //! script      calls of Lua scripts and of plain commands
 //! cluster     which node is asked
+//! shard       one of them, left alone while it is in trouble
+//! crowd       reads of a cluster that leave together
 //! slots       which node has what
 //! remote      the verbs: what is asked, what the answers mean
 //! apart       the verbs where a value and its scopes are on different nodes
@@ -49,6 +51,7 @@ mod apart;
 mod batch;
 mod cluster;
 mod config;
+mod crowd;
 mod dial;
 mod error;
 mod incarnation;
@@ -59,6 +62,7 @@ mod read;
 mod remote;
 mod script;
 mod sentinel;
+mod shard;
 mod slots;
 mod supervisor;
 mod time;
@@ -181,8 +185,8 @@ impl Redis {
 
     pub(crate) async fn check(&self) -> Result<()> {
         match &self.server {
-            Server::One(supervisor) => supervisor.check().await,
-            Server::Cluster(cluster) => cluster.check().await,
+            Server::One(supervisor) => Ok(supervisor.check().await?),
+            Server::Cluster(cluster) => Ok(cluster.check().await?),
         }
     }
 
@@ -222,15 +226,7 @@ impl Server {
     pub(crate) async fn ask(&self, budget: Budget, calls: Vec<Call<'_>>) -> Result<Vec<Value>> {
         match self {
             Self::One(supervisor) => Ok(supervisor.ask(budget, &calls).await?),
-            Self::Cluster(cluster) => cluster.ask(budget, calls).await,
-        }
-    }
-
-    /// Sends the same calls to every server there is: the answers of each.
-    pub(crate) async fn ask_all(&self, budget: Budget, calls: &[Call<'_>]) -> Result<Vec<Vec<Value>>> {
-        match self {
-            Self::One(supervisor) => Ok(vec![supervisor.ask(budget, calls).await?]),
-            Self::Cluster(cluster) => cluster.ask_all(budget, calls).await,
+            Self::Cluster(cluster) => Ok(cluster.ask(budget, calls).await?),
         }
     }
 }

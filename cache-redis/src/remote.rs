@@ -28,10 +28,7 @@ impl RemoteStore for Redis {
         let look = Look { name, scopes, claim: claim.as_ref() };
         let supervisor = match self.server() {
             Server::One(supervisor) => supervisor,
-            Server::Cluster(cluster) => {
-                let found = Box::pin(cluster.look(&[look])).await?.pop();
-                return found.ok_or_else(|| Failure::unexpected().into());
-            }
+            Server::Cluster(cluster) => return Ok(Box::pin(cluster.fetch(look)).await?),
         };
         let budget = supervisor.budget(Purpose::Read);
         match supervisor.read(budget, &look).await? {
@@ -49,7 +46,7 @@ impl RemoteStore for Redis {
             names.iter().map(|(name, scopes)| Look { name, scopes, claim: None }).collect();
         let supervisor = match self.server() {
             Server::One(supervisor) => supervisor,
-            Server::Cluster(cluster) => return cluster.look(&looks).await,
+            Server::Cluster(cluster) => return Ok(cluster.look(&looks).await?),
         };
         let budget = supervisor.budget(Purpose::Read);
         let mut asked = Asked::default();
@@ -71,15 +68,15 @@ impl RemoteStore for Redis {
 
     async fn publish(&self, put: Put<'_>, expect: Expect<'_>) -> Result<bool> {
         if let Server::Cluster(cluster) = self.server() {
-            return cluster.publish(put, expect).await;
+            return Ok(cluster.publish(put, expect).await?);
         }
         let budget = self.server().budget(Purpose::Publish);
-        whether(self.one(budget, store(&put, Some(&expect))).await?)
+        Ok(whether(self.one(budget, store(&put, Some(&expect))).await?)?)
     }
 
     async fn put_many(&self, puts: &[Put<'_>]) -> Result<()> {
         if let Server::Cluster(cluster) = self.server() {
-            return cluster.put_many(puts).await;
+            return Ok(cluster.put_many(puts).await?);
         }
         let calls = puts.iter().map(|put| store(put, None)).collect();
         for reply in self.many(self.server().budget(Purpose::Write), calls).await? {
@@ -98,11 +95,9 @@ impl RemoteStore for Redis {
             return Ok(None);
         }
         let replicas = append.map_or(0, |append| append.replicas);
-        if let Server::Cluster(cluster) = self.server() {
-            if replicas > 0 {
-                return Err(Failure::uncounted().into());
-            }
-            return cluster.invalidate(names, scopes, append).await;
+        let server = if replicas > 0 { self.witness() } else { self.server() };
+        if let Server::Cluster(cluster) = server {
+            return Ok(cluster.invalidate(names, scopes, append).await?);
         }
         let kept = append.map(|append| log::Keys::of(append.log));
         let call = invalidation(names, scopes, append.as_ref().zip(kept.as_ref()));
@@ -132,17 +127,17 @@ impl RemoteStore for Redis {
 
     async fn is_heard(&self, log: &str, position: Position) -> Result<bool> {
         let keys = log::Keys::of(log);
-        whether(self.one(self.server().budget(Purpose::News), keys.heard(&position)).await?)
+        Ok(whether(self.one(self.server().budget(Purpose::News), keys.heard(&position)).await?)?)
     }
 
     async fn abandon(&self, name: &str, token: Token) -> Result<()> {
         let call = Call::script(&UNLOCK, vec![name], vec![Arg::Marked(LEASE, &token.0)]);
-        whether(self.one(self.server().budget(Purpose::Write), call).await?).map(drop)
+        Ok(whether(self.one(self.server().budget(Purpose::Write), call).await?).map(drop)?)
     }
 
     async fn expire(&self, name: &str, ttl: Duration) -> Result<bool> {
         let call = Call::script(&EXPIRE, vec![name], vec![Arg::Number(millis(ttl)), Arg::Marked(VALUE, b"")]);
-        whether(self.one(self.server().budget(Purpose::Write), call).await?)
+        Ok(whether(self.one(self.server().budget(Purpose::Write), call).await?)?)
     }
 
     async fn lock(&self, name: &str, token: Token, lease: Duration) -> Result<Option<u64>> {
@@ -162,12 +157,12 @@ impl RemoteStore for Redis {
 
     async fn extend_lock(&self, name: &str, token: Token, lease: Duration) -> Result<bool> {
         let call = Call::script(&UNLOCK, vec![name], vec![Arg::Bytes(&token.0), Arg::Number(millis(lease))]);
-        whether(self.one(self.server().budget(Purpose::Write), call).await?)
+        Ok(whether(self.one(self.server().budget(Purpose::Write), call).await?)?)
     }
 
     async fn unlock(&self, name: &str, token: Token) -> Result<bool> {
         let call = Call::script(&UNLOCK, vec![name], vec![Arg::Bytes(&token.0)]);
-        whether(self.one(self.server().budget(Purpose::Write), call).await?)
+        Ok(whether(self.one(self.server().budget(Purpose::Write), call).await?)?)
     }
 
     async fn health(&self) -> Result<Health> {
@@ -180,25 +175,47 @@ impl RemoteStore for Redis {
         ]
         .map(|(command, word)| Call::command(command, word.into_iter().collect(), Vec::new()));
         let asked = Instant::now();
-        let answers = self.server().ask_all(self.server().budget(Purpose::Health), &calls).await?;
+        let budget = self.server().budget(Purpose::Health);
         let mut health = Health::default();
+        let cluster = match self.server() {
+            Server::One(supervisor) => {
+                let replies = supervisor.ask(budget, &calls).await?;
+                health.round_trip = asked.elapsed();
+                add_to(&mut health, replies)?;
+                return Ok(health);
+            }
+            Server::Cluster(cluster) => cluster,
+        };
+        let mut failure = None;
+        let answers = cluster.ask_all(budget, &calls).await?;
         health.round_trip = asked.elapsed();
-        for replies in answers {
-            let mut replies = replies.into_iter();
-            answered(replies.next().unwrap_or_default())?;
-            // A user may be allowed to use the store and not to see its figures.
-            let [server, memory, keys, replication] =
-                std::array::from_fn(|_| replies.next().unwrap_or_default());
-            let version = figure(&server, "redis_version").map(str::to_owned);
-            health.server_version = health.server_version.or(version);
-            let used = figure(&memory, "used_memory").and_then(|bytes| bytes.parse().ok());
-            health.used_memory = sum(health.used_memory, used);
-            let keys = if let Value::Int(keys) = keys { u64::try_from(keys).ok() } else { None };
-            health.keys = sum(health.keys, keys);
-            health.blind_to_restarts |= Incarnation::told_by(&replication).is_none();
+        for (shard, replies) in answers {
+            let told = replies.and_then(|replies| add_to(&mut health, replies));
+            health.nodes.push(shard.health(told.as_ref().copied()));
+            failure = told.err().or(failure);
         }
-        Ok(health)
+        match failure {
+            // Nobody is well.
+            Some(failure) if health.nodes.iter().all(|node| node.trouble.is_some()) => Err(failure.into()),
+            _ => Ok(health),
+        }
     }
+}
+
+/// Adds what a server says of itself.
+fn add_to(health: &mut Health, replies: Vec<Value>) -> Result<(), Failure> {
+    let mut replies = replies.into_iter();
+    answered(replies.next().unwrap_or_default())?;
+    // A user may be allowed to use the store and not to see its figures.
+    let [server, memory, keys, replication] = std::array::from_fn(|_| replies.next().unwrap_or_default());
+    let version = figure(&server, "redis_version").map(str::to_owned);
+    health.server_version = health.server_version.take().or(version);
+    let used = figure(&memory, "used_memory").and_then(|bytes| bytes.parse().ok());
+    health.used_memory = sum(health.used_memory, used);
+    let keys = if let Value::Int(keys) = keys { u64::try_from(keys).ok() } else { None };
+    health.keys = sum(health.keys, keys);
+    health.blind_to_restarts |= Incarnation::told_by(&replication).is_none();
+    Ok(())
 }
 
 /// What the nodes have together, as far as they tell.
@@ -305,10 +322,10 @@ pub(crate) fn store<'a>(put: &Put<'a>, expect: Option<&'a Expect<'_>>) -> Call<'
 }
 
 /// Reads the answer of a script that says yes or no.
-pub(crate) fn whether(reply: Value) -> Result<bool> {
+pub(crate) fn whether(reply: Value) -> Result<bool, Failure> {
     match answered(reply)? {
         Value::Int(answer) => Ok(answer == 1),
-        _ => Err(Failure::unexpected().into()),
+        _ => Err(Failure::unexpected()),
     }
 }
 

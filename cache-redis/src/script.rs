@@ -52,6 +52,8 @@ enum Verb {
     Command(&'static str),
     /// The wait for a record of a log, for so many milliseconds.
     Wait(u64),
+    /// The wait until replicas have what was written before. Its key says where it is sent, and is not sent.
+    Witness,
 }
 
 /// An argument that is not a key.
@@ -99,6 +101,16 @@ impl<'a> Call<'a> {
         Self { verb: Verb::Wait(millis(limit)), keys: vec![log], args: vec![Arg::Bytes(after.as_bytes())] }
     }
 
+    /// Waits until so many replicas have what the connection has written, where `beside` is.
+    pub(crate) fn witness(beside: &'a str, replicas: u32, limit: Duration) -> Self {
+        let args = vec![Arg::Number(replicas.into()), Arg::Number(millis(limit))];
+        Self { verb: Verb::Witness, keys: vec![beside], args }
+    }
+
+    pub(crate) fn is_witness(&self) -> bool {
+        matches!(self.verb, Verb::Witness)
+    }
+
     /// The same call for a server that cannot be asked twice: a script goes along with its source.
     pub(crate) fn in_full(self) -> Self {
         let verb = if let Verb::Script(script) = self.verb { Verb::InFull(script) } else { self.verb };
@@ -130,6 +142,11 @@ impl<'a> Call<'a> {
             Verb::Wait(limit) => {
                 let mut command = redis::cmd("XREAD");
                 command.arg("COUNT").arg(1).arg("BLOCK").arg(limit).arg("STREAMS").arg(keys).arg(args);
+                command
+            }
+            Verb::Witness => {
+                let mut command = redis::cmd("WAIT");
+                command.arg(args);
                 command
             }
             Verb::Command(name) => {

@@ -8,7 +8,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cache_core::{Error, ErrorKind, Result};
+use cache_core::ErrorKind;
 use parking_lot::Mutex;
 use redis::{Cmd, ServerError, Value};
 use tokio::sync::watch as channel;
@@ -129,8 +129,8 @@ impl Supervisor {
     }
 
     /// Makes sure that there is a connection to a server that can be used.
-    pub(crate) async fn check(self: &Arc<Self>) -> Result<()> {
-        self.link().await.map(drop).map_err(Error::from)
+    pub(crate) async fn check(self: &Arc<Self>) -> Result<(), Failure> {
+        self.link().await.map(drop)
     }
 
     /// What is to be read, and what was asked together.
@@ -410,6 +410,10 @@ impl Budget {
     /// With this much more time, for an operation that waits so long on purpose.
     pub(crate) fn after(self, wait: Duration) -> Self {
         Self { limit: self.limit + wait, until: self.until + wait, ..self }
+    }
+
+    pub(crate) fn purpose(&self) -> Purpose {
+        self.purpose
     }
 
     pub(crate) fn limit(&self) -> Duration {

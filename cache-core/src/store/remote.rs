@@ -47,7 +47,8 @@ pub trait RemoteStore: fmt::Debug + Send + Sync + 'static {
     /// Reads the value under `name` and the generation of each of `scopes`, in their order.
     async fn fetch(&self, name: &str, scopes: &[String], claim: Option<Claim<'_>>) -> Result<Fetched>;
 
-    /// Reads many names, each with its scopes, in one round trip to each server: one answer for each, in their order.
+    /// Reads many names, each with its scopes, in one round trip to each server: one answer for each, in their order. Of
+    /// several servers that hold names, what one has that does not answer is absent.
     async fn fetch_many(&self, names: &[(String, Vec<String>)]) -> Result<Vec<Fetched>>;
 
     /// Stores `put` under its name if what it expects holds; whether it was stored.
@@ -260,4 +261,20 @@ pub struct Health {
     /// Whether the store would serve what it had forgotten to remove after a restart from an older copy of its data,
     /// or a failover to a server that had not heard everything: it is not told which life of the server it talks to.
     pub blind_to_restarts: bool,
+    /// The servers, if the store has several: each answers for a part of the names.
+    pub nodes: Vec<NodeHealth>,
+}
+
+/// How one of the servers of a remote store is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct NodeHealth {
+    /// Where it is.
+    pub address: String,
+    /// Why it cannot be used, if it cannot.
+    pub trouble: Option<String>,
+    /// Whether it is left alone until it answers again. What other servers have is had all the same.
+    pub breaker_open: bool,
+    /// How many operations may be under way there at once.
+    pub room: usize,
 }
