@@ -8,6 +8,7 @@ pub mod held_store;
 pub mod local_map;
 pub mod log;
 pub mod map_store;
+pub mod owned;
 pub mod proxy;
 pub mod random;
 pub mod redis;

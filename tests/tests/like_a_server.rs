@@ -7,11 +7,10 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use larder::store::{
-    Append, Claim, Expect, Fetched, Generation, News, Position, Put, Reader, RemoteStore, Token,
-};
+use larder::store::{Append, Expect, Fetched, Generation, News, Position, Reader, RemoteStore, Token};
 use larder::{Error, Result};
 use tests::map_store::MapStore;
+use tests::owned::{Hope, Parcel, Wish};
 use tests::random::{Random, seed};
 use tests::redis::{Server, patient};
 
@@ -27,7 +26,7 @@ const LOG: &str = "shop";
 enum Step {
     Fetch { name: String, scopes: Vec<String>, claim: Option<Wish> },
     FetchMany(Vec<(String, Vec<String>)>),
-    Publish(Parcel, Hope),
+    Publish(Parcel, When),
     PutMany(Vec<Parcel>),
     Invalidate { names: Vec<String>, scopes: Vec<String>, records: Option<Vec<Vec<u8>>> },
     Abandon(String, Token),
@@ -37,27 +36,11 @@ enum Step {
     ForgetEverything,
 }
 
+/// What a value is stored under.
 #[derive(Clone, Debug)]
-struct Wish {
-    token: Token,
-    reject: Option<Vec<u8>>,
-    yields: bool,
-}
-
-#[derive(Clone, Debug)]
-struct Parcel {
-    name: String,
-    scopes: Vec<String>,
-    value: Vec<u8>,
-    ttl: Duration,
-}
-
-#[derive(Clone, Debug)]
-enum Hope {
-    Lease(Token),
-    Nothing(Option<Vec<u8>>),
-    Value(Vec<u8>),
-    Same(Vec<u8>),
+enum When {
+    This(Hope),
+    /// The scope still has the generation that it had so many generations ago.
     Unmoved(String, usize),
 }
 
@@ -112,6 +95,7 @@ impl Asker {
             0..30 => {
                 let claim = (self.0.below(3) > 0).then(|| Wish {
                     token: self.token(),
+                    lease: Duration::from_secs(600),
                     reject: self.reject(),
                     yields: self.0.below(2) == 0,
                 });
@@ -119,14 +103,14 @@ impl Asker {
             }
             30..40 => Step::FetchMany((0..3).map(|_| (self.name(), self.scopes())).collect()),
             40..65 => {
-                let hope = match self.0.below(8) {
-                    0..3 => Hope::Lease(self.token()),
-                    3 => Hope::Nothing(self.reject()),
-                    4 => Hope::Value(self.beginning()),
-                    5 => Hope::Same(self.beginning()),
-                    _ => Hope::Unmoved(self.pick("scope", 3), usize::try_from(self.0.below(3)).unwrap_or(0)),
+                let when = match self.0.below(8) {
+                    0..3 => When::This(Hope::Lease(self.token())),
+                    3 => When::This(Hope::Nothing(self.reject())),
+                    4 => When::This(Hope::Value(self.beginning())),
+                    5 => When::This(Hope::Same(self.beginning())),
+                    _ => When::Unmoved(self.pick("scope", 3), usize::try_from(self.0.below(3)).unwrap_or(0)),
                 };
-                Step::Publish(self.parcel(), hope)
+                Step::Publish(self.parcel(), when)
             }
             65..70 => Step::PutMany((0..2).map(|_| self.parcel()).collect()),
             70..82 => {
@@ -180,13 +164,7 @@ impl Side {
         let store = Arc::clone(&self.store);
         Ok(match step {
             Step::Fetch { name, scopes, claim } => {
-                let lease = Duration::from_secs(600);
-                let claim = claim.as_ref().map(|Wish { token, reject, yields }| Claim {
-                    token: *token,
-                    lease,
-                    reject: reject.as_deref(),
-                    yields: *yields,
-                });
+                let claim = claim.as_ref().map(Wish::claim);
                 let fetched = store.fetch(name, scopes, claim).await?;
                 self.fetched(scopes, fetched)
             }
@@ -194,13 +172,10 @@ impl Side {
                 let all = store.fetch_many(names).await?;
                 names.iter().zip(all).map(|((_, scopes), fetched)| self.fetched(scopes, fetched)).collect()
             }
-            Step::Publish(parcel, hope) => {
-                let expect = match hope {
-                    Hope::Lease(token) => Expect::Lease(*token),
-                    Hope::Nothing(reject) => Expect::Nothing { reject: reject.as_deref() },
-                    Hope::Value(seen) => Expect::Value(seen),
-                    Hope::Same(beginning) => Expect::Same(beginning),
-                    Hope::Unmoved(scope, back) => {
+            Step::Publish(parcel, when) => {
+                let expect = match when {
+                    When::This(hope) => hope.expect(),
+                    When::Unmoved(scope, back) => {
                         let seen = self.generations.iter().rev().filter(|(of, _)| of == scope).nth(*back);
                         Expect::Unmoved(scope, seen.map_or(Generation([0; 8]), |(_, generation)| *generation))
                     }
@@ -254,12 +229,6 @@ impl Side {
 
     fn position(&mut self, Position { epoch, sequence }: Position) -> String {
         format!("{sequence} of epoch {}", place(&mut self.epochs, epoch))
-    }
-}
-
-impl Parcel {
-    fn put(&self) -> Put<'_> {
-        Put { name: &self.name, scopes: &self.scopes, value: &self.value, ttl: self.ttl }
     }
 }
 

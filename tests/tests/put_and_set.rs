@@ -9,6 +9,7 @@ use larder::store::{Append, Claim, Expect, Fetched, Health, Position, Put, Remot
 use larder::{Cache, Error, ErrorKind, Result, cache_put};
 use tests::Gate;
 use tests::map_store::MapStore;
+use tests::owned::{Hope, Parcel};
 
 /// A store in which the value of a mutation waits at a gate, and a removal at another.
 #[derive(Clone, Debug, Default)]
@@ -17,17 +18,9 @@ struct Held {
     publish: Gate,
     remove: Gate,
     /// A value that its sender has given up and that is still on its way.
-    late: Arc<Mutex<Option<Parcel>>>,
+    late: Arc<Mutex<Option<(Parcel, Hope)>>>,
     /// Whether values are late.
     is_slow: bool,
-}
-
-#[derive(Clone, Debug)]
-struct Parcel {
-    name: String,
-    value: Vec<u8>,
-    ttl: Duration,
-    lease: Token,
 }
 
 #[async_trait]
@@ -45,9 +38,7 @@ impl RemoteStore for Held {
             self.publish.pass().await;
         }
         if self.is_slow {
-            let Expect::Lease(lease) = expect else { panic!("a late value would be stored: {expect:?}") };
-            let parcel = Parcel { name: put.name.to_owned(), value: put.value.to_vec(), ttl: put.ttl, lease };
-            *self.late.lock().unwrap() = Some(parcel);
+            *self.late.lock().unwrap() = Some((Parcel::of(&put), Hope::of(expect)));
             return Err(Error::new(ErrorKind::Timeout, "the store of this test is slow"));
         }
         self.store.publish(put, expect).await
@@ -134,9 +125,8 @@ async fn late_by_hand(by_hand: impl AsyncFnOnce(&Cache) -> Result<()>) {
     let there = Cache::builder().remote((*slow.store).clone()).build();
     assert_eq!(by_hand(&here).await.unwrap_err().kind(), ErrorKind::Timeout);
     there.invalidate("user:1").await.unwrap();
-    let Parcel { name, value, ttl, lease } = slow.late.lock().unwrap().take().unwrap();
-    let put = Put { name: &name, scopes: &[], value: &value, ttl };
-    assert!(!slow.store.publish(put, Expect::Lease(lease)).await.unwrap());
+    let (parcel, hope) = slow.late.lock().unwrap().take().unwrap();
+    assert!(!slow.store.publish(parcel.put(), hope.expect()).await.unwrap());
     assert_eq!(there.get::<u64>("user:1").await.unwrap(), None);
 }
 

@@ -5,7 +5,7 @@
 use tests::simulation::{Outcome, Seen, simulate};
 
 /// The worlds that a suite sees.
-const WORLDS: u64 = 1_000;
+const WORLDS: u64 = 2_000;
 
 fn worlds() -> u64 {
     if std::env::var_os("LARDER_LONG").is_some_and(|long| long != "0") { 10 * WORLDS } else { WORLDS }

@@ -9,12 +9,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use larder::store::{
-    Append, Claim, Expect, Fetched, Generation, Health, News, Position, Put, Reader, RemoteStore, Token,
+    Append, Claim, Expect, Fetched, Health, News, Position, Put, Reader, RemoteStore, Token,
 };
 use larder::{Error, ErrorKind, Result};
 use tokio::time::sleep;
 
 use crate::map_store::MapStore;
+use crate::owned::{Hope, Parcel, Wish};
 use crate::random::Random;
 
 /// When whoever asked gives up.
@@ -198,77 +199,6 @@ impl fmt::Debug for Link {
 }
 
 // What an operation is about goes with it, since it may outlive whoever asked.
-
-/// A [`Claim`] of its own.
-struct Wish {
-    token: Token,
-    lease: Duration,
-    reject: Option<Vec<u8>>,
-    yields: bool,
-}
-
-impl Wish {
-    fn of(claim: Claim<'_>) -> Self {
-        let Claim { token, lease, reject, yields } = claim;
-        Self { token, lease, reject: reject.map(<[u8]>::to_vec), yields }
-    }
-
-    fn claim(&self) -> Claim<'_> {
-        let Self { token, lease, ref reject, yields } = *self;
-        Claim { token, lease, reject: reject.as_deref(), yields }
-    }
-}
-
-/// A [`Put`] of its own.
-struct Parcel {
-    name: String,
-    scopes: Vec<String>,
-    value: Vec<u8>,
-    ttl: Duration,
-}
-
-impl Parcel {
-    fn of(put: &Put<'_>) -> Self {
-        let Put { name, scopes, value, ttl } = *put;
-        Self { name: name.to_owned(), scopes: scopes.to_vec(), value: value.to_vec(), ttl }
-    }
-
-    fn put(&self) -> Put<'_> {
-        Put { name: &self.name, scopes: &self.scopes, value: &self.value, ttl: self.ttl }
-    }
-}
-
-/// An [`Expect`] of its own.
-enum Hope {
-    Lease(Token),
-    Nothing(Option<Vec<u8>>),
-    Value(Vec<u8>),
-    Same(Vec<u8>),
-    Unmoved(String, Generation),
-}
-
-impl Hope {
-    fn of(expect: Expect<'_>) -> Self {
-        match expect {
-            Expect::Lease(token) => Self::Lease(token),
-            Expect::Nothing { reject } => Self::Nothing(reject.map(<[u8]>::to_vec)),
-            Expect::Value(seen) => Self::Value(seen.to_vec()),
-            Expect::Same(beginning) => Self::Same(beginning.to_vec()),
-            Expect::Unmoved(scope, generation) => Self::Unmoved(scope.to_owned(), generation),
-        }
-    }
-
-    fn expect(&self) -> Expect<'_> {
-        match self {
-            Self::Lease(token) => Expect::Lease(*token),
-            Self::Nothing(reject) => Expect::Nothing { reject: reject.as_deref() },
-            Self::Value(seen) => Expect::Value(seen),
-            Self::Same(beginning) => Expect::Same(beginning),
-            Self::Unmoved(scope, generation) => Expect::Unmoved(scope, *generation),
-        }
-    }
-}
-
 #[async_trait]
 impl RemoteStore for Link {
     async fn fetch(&self, name: &str, scopes: &[String], claim: Option<Claim<'_>>) -> Result<Fetched> {
