@@ -48,7 +48,7 @@ pub fn keys() -> Vec<Declared> {
 /// Looks for mistakes that no single attribute shows. For a test: `larder::check().unwrap();`
 ///
 /// Finds string targets of `#[cache_invalidate]` that no `#[cached]` function can match, tags that none
-/// declares, and functions of one cache whose keys can meet although their values are of different types.
+/// declares, and functions of one cache whose keys can meet although their values are of different types or versions.
 /// No `#[cached]` function at all is a finding too, since then nothing was checked.
 pub fn check() -> Result<(), Findings> {
     let sites: Vec<_> = sites().collect();
@@ -91,25 +91,33 @@ fn findings(sites: &[&Site], mutations: &[&Mutation]) -> Vec<String> {
         }
     }
     for (at, one) in sites.iter().enumerate() {
-        for other in &sites[at + 1..] {
-            let types = (one.value_type_name(), other.value_type_name());
-            let (Some(one_type), Some(other_type)) = types else { continue };
-            if one.cache_name() == other.cache_name()
-                && one_type != other_type
-                && overlap(one.key_template(), other.key_template())
-            {
-                findings.push(format!(
-                    "{}: `{}` holds `{one_type}`, and {}: `{}` holds `{other_type}`; their keys can meet, so give \
-                     one of them another literal",
-                    one.place(),
-                    one.key_template(),
-                    other.place(),
-                    other.key_template(),
-                ));
-            }
-        }
+        findings.extend(sites[at + 1..].iter().filter_map(|other| conflict(one, other)));
     }
     findings
+}
+
+/// Why two functions must not have keys that meet, if theirs can.
+fn conflict(one: &Site, other: &Site) -> Option<String> {
+    let (one_key, other_key) = (one.key_template(), other.key_template());
+    if one.cache_name() != other.cache_name() || !overlap(one_key, other_key) {
+        return None;
+    }
+    let (one_place, other_place) = (one.place(), other.place());
+    let types = one.value_type_name().zip(other.value_type_name());
+    if let Some((one_type, other_type)) = types.filter(|(one, other)| one != other) {
+        return Some(format!(
+            "{one_place}: `{one_key}` holds `{one_type}`, and {other_place}: `{other_key}` holds `{other_type}`; their \
+             keys can meet, so give one of them another literal"
+        ));
+    }
+    let versions = (one.value_version(), other.value_version());
+    (versions.0 != versions.1).then(|| {
+        format!(
+            "{one_place}: `{one_key}` is of version {}, and {other_place}: `{other_key}` of version {}; in one process \
+             each would answer with what the other has stored, so give both the same `version`",
+            versions.0, versions.1
+        )
+    })
 }
 
 /// The declared template that begins most like `target`.
@@ -192,6 +200,15 @@ mod tests {
         assert!(found[0].contains("get_user") && found[0].contains("get_admin"), "{found:?}");
         let apart = ADMIN.cache("SESSIONS");
         assert!(findings(&[&USER, &apart], &[]).is_empty(), "in different caches they do not meet");
+    }
+
+    #[test]
+    fn keys_that_meet_with_different_versions() {
+        let (one, other) = (USER.shared().version(1), USER.shared().version(2));
+        let found = findings(&[&one, &other], &[]);
+        assert_eq!(found.len(), 1);
+        assert!(found[0].contains("version 1") && found[0].contains("version 2"), "{found:?}");
+        assert!(findings(&[&one, &USER.shared().version(1)], &[]).is_empty());
     }
 
     #[test]
