@@ -2,6 +2,7 @@
 //! starts: `cargo bench -p benches --bench redis`, with `-- --quick` to see that it runs.
 //!
 //! Every subject runs on one tokio thread. `-- --only <words>` leaves out the subjects without these words.
+//! `-- --count` counts instructions, as valgrind does, and takes no times.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -29,6 +30,12 @@ use tokio::task::LocalSet;
 /// The keys that are asked for, in turn.
 const KEYS: u64 = 10_000;
 
+/// The argument by which a benchmark is told to be the program that is counted.
+const COUNTED: &str = "--counted";
+
+/// The keys of a program that is counted, which is slow.
+const FEW_KEYS: u64 = 2_000;
+
 /// The callers that ask at the same time.
 const TASKS: [u64; 3] = [1, 64, 512];
 
@@ -37,6 +44,9 @@ fn main() {
     let only = std::env::args().skip_while(|argument| argument != "--only").nth(1).unwrap_or_default();
     let effort = if asked("--quick") { QUICK } else { FULL };
     let server = Server::start();
+    if let Some([tasks, calls]) = counted() {
+        return be_counted(&server, &only, tasks, calls);
+    }
     let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
     for table in hits(&runtime, &server, &only, effort) {
         println!("{table}");
@@ -44,6 +54,25 @@ fn main() {
     if only.is_empty() {
         println!("{}", invalidations(&runtime, &server, effort));
         println!("{}", codecs(effort));
+    }
+}
+
+/// If this process was started to be counted: how many callers make how many calls.
+fn counted() -> Option<[u64; 2]> {
+    let mut rest = std::env::args().skip_while(|argument| argument != COUNTED).skip(1);
+    Some([rest.next()?.parse().ok()?, rest.next()?.parse().ok()?])
+}
+
+/// Runs the subject once to fill, and then as often as it was told to.
+fn be_counted(server: &Server, only: &str, tasks: u64, calls: u64) {
+    let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
+    for subject in runtime
+        .block_on(subjects(&server.url(), FEW_KEYS))
+        .iter()
+        .filter(|subject| subject.name.contains(only))
+    {
+        subject.elapsed(&runtime, 1, FEW_KEYS, FEW_KEYS);
+        subject.elapsed(&runtime, tasks, calls, FEW_KEYS);
     }
 }
 
@@ -82,8 +111,8 @@ impl Subject {
         Self { name, get: Rc::new(get) }
     }
 
-    /// How long `tasks` callers need for `calls` reads.
-    fn elapsed(&self, runtime: &Runtime, tasks: u64, calls: u64) -> Duration {
+    /// How long `tasks` callers need for `calls` reads of so many keys.
+    fn elapsed(&self, runtime: &Runtime, tasks: u64, calls: u64, keys: u64) -> Duration {
         LocalSet::new().block_on(runtime, async {
             let start = Instant::now();
             let callers: Vec<_> = (0..tasks)
@@ -91,7 +120,7 @@ impl Subject {
                     let get = Rc::clone(&self.get);
                     tokio::task::spawn_local(async move {
                         for call in 0..calls / tasks {
-                            get((task * 7_919 + call) % KEYS).await;
+                            get((task * 7_919 + call) % keys).await;
                         }
                     })
                 })
@@ -107,7 +136,7 @@ impl Subject {
 /// Thousand reads a second of each subject, by the number of callers; and the processor time of one read in the
 /// client's thread, which tells more where others use the machine, too.
 fn hits(runtime: &Runtime, server: &Server, only: &str, effort: Effort) -> [Table; 2] {
-    let mut subjects = runtime.block_on(subjects(&server.url()));
+    let mut subjects = runtime.block_on(subjects(&server.url(), KEYS));
     subjects.retain(|subject| subject.name.contains(only));
     let mut rates = vec![Vec::new(); subjects.len()];
     let mut costs = vec![Vec::new(); subjects.len()];
@@ -118,7 +147,7 @@ fn hits(runtime: &Runtime, server: &Server, only: &str, effort: Effort) -> [Tabl
                 // Nobody always runs after the same neighbour.
                 let subject = (turn + round) % subjects.len();
                 let before = used();
-                let elapsed = subjects[subject].elapsed(runtime, tasks, calls);
+                let elapsed = subjects[subject].elapsed(runtime, tasks, calls, KEYS);
                 let used = used().saturating_sub(before);
                 let calls = usize::try_from(calls / tasks * tasks).unwrap_or(usize::MAX);
                 // The first round fills, and warms up.
@@ -167,7 +196,7 @@ fn used() -> Duration {
 const RAW: &str = "redis 1.8, MultiplexedConnection, GET";
 
 /// The subjects, their values stored.
-async fn subjects(url: &str) -> Vec<Subject> {
+async fn subjects(url: &str, keys: u64) -> Vec<Subject> {
     URL.get_or_init(|| url.to_owned());
     // Nothing is to fail because somebody else uses the machine.
     let remote = || patient(url);
@@ -183,7 +212,7 @@ async fn subjects(url: &str) -> Vec<Subject> {
     let bounded = config().set_response_timeout(Some(PATIENCE));
     let raw = client.get_multiplexed_async_connection_with_config(&bounded).await.expect("a connection");
     let mut filling = raw.clone();
-    for id in 0..KEYS {
+    for id in 0..keys {
         let _: () = filling.set(raw_key(id), &[b'x'; 200][..]).await.expect("stored");
     }
     let unbounded = config().set_response_timeout(None);
