@@ -203,6 +203,10 @@ impl RemoteStore for Guard {
         self.ask(false, self.shared.store.fetch(name, scopes, claim)).await
     }
 
+    async fn glance(&self, name: &str, scopes: &[String]) -> Result<Fetched> {
+        self.ask(false, self.shared.store.glance(name, scopes)).await
+    }
+
     async fn fetch_many(&self, names: &[(String, Vec<String>)]) -> Result<Vec<Fetched>> {
         self.ask(false, self.shared.store.fetch_many(names)).await
     }

@@ -98,7 +98,7 @@ impl Cluster {
         for (name, (asked, place)) in names.iter().zip(&asked) {
             let replies: Result<Vec<Value>, Failure> = replies.by_ref().take(asked.calls().len()).collect();
             let found = replies.and_then(|replies| {
-                Ok(asked.next_answers(&mut replies.into_iter())?.seen(name, place)?.found())
+                Ok(asked.next_answers(&mut replies.into_iter())?.seen(name, *place)?.found())
             });
             seen.push(found.map_err(Failure::of_a_part));
         }
@@ -142,7 +142,7 @@ impl Cluster {
             .collect();
         // A scope that is read as if it were a name, too: what there is to be minted is minted.
         let minted: Vec<Look<'_>> = (open_scopes.iter())
-            .map(|scope| Look { name: scope, scopes: std::slice::from_ref(*scope), claim: None })
+            .map(|scope| Look { name: scope, scopes: std::slice::from_ref(*scope), claim: None, timed: true })
             .collect();
         let calls: Vec<Call<'_>> =
             open_names.iter().map(|name| name.script()).chain(minted.iter().map(Look::script)).collect();

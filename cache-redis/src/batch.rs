@@ -1,10 +1,11 @@
 //! Reads that are due together leave together: one MGET for what all of them ask, and an answer for each.
 //! What a read asks and what its answer means is in `read`; how a batch reaches the server, in `supervisor`.
 //!
-//! Whoever comes first opens a batch and starts the task that sends it, so that no caller's end ends it. Whoever
-//! comes before it is sent joins it, so that every read happens after its call began. If nothing is on its way a batch
-//! is sent at once; otherwise at the end of this turn of the runtime, when whoever is ready has had his say. Each
-//! caller writes its part of the question, and reads its part of the answer, in its own task.
+//! Whoever comes first opens a batch. Whoever comes before it is sent joins it, so that every read happens after its call
+//! began; the second of them starts the task that sends it, so that no caller's end or idleness holds up the others. It is
+//! sent at the end of this turn of the runtime, when whoever is ready has had his say. Who is still alone by then needs no
+//! task, and sends his read himself. Each caller writes its part of the question, and reads its part of the answer, in its
+//! own task.
 
 use std::collections::HashMap;
 use std::future::poll_fn;
@@ -55,24 +56,43 @@ enum State {
 /// What several reads ask together.
 #[derive(Default)]
 pub(crate) struct Asked {
-    names: Vec<String>,
+    names: Texts,
+    /// The places of those names whose time to live is asked for.
+    timed: Vec<usize>,
     /// Each scope once, and its place.
     scopes: HashMap<String, usize>,
+    /// The places of the scopes of a read. Reads in a row that have the same share them.
+    lists: Vec<Vec<usize>>,
+    /// The scopes of the last of these.
+    last: Vec<String>,
     /// The first claim, and the place of its name. A server that is no primary refuses it, whatever else it still answers.
     claim: Option<(usize, Token, Duration)>,
 }
 
+/// Texts in one piece of memory.
+#[derive(Default)]
+struct Texts {
+    text: String,
+    ends: Vec<usize>,
+}
+
 /// Where the answer to one read stands.
+#[derive(Clone, Copy)]
 pub(crate) struct Place {
     name: usize,
-    scopes: Vec<usize>,
+    /// Nowhere, if the time to live is not asked for.
+    ttl: Option<usize>,
+    /// The number of its list of scopes.
+    list: usize,
 }
 
 /// What the server answered to several reads.
 pub(crate) struct Answers {
     ttls: Vec<Value>,
+    names: usize,
     /// The values, and after them the generations.
     held: Vec<Value>,
+    lists: Vec<Vec<usize>>,
     lease: Option<(usize, Value)>,
 }
 
@@ -80,12 +100,19 @@ impl Supervisor {
     /// What `look` sees, which leaves with those that are due together with it.
     pub(crate) async fn read(self: &Arc<Self>, budget: Budget, look: &Look<'_>) -> Result<Seen, Failure> {
         let (batch, place) = self.join(budget, look);
+        if place.name == 0 {
+            turn().await;
+            if let Some(asked) = batch.depart_alone() {
+                let _under_way = UnderWay::of(&self.reads().under_way);
+                return self.read_all(budget, &asked).await?.seen(look, place);
+            }
+        }
         let together = poll_fn(|context| match &mut *batch.state.lock() {
             State::Open(_, waiting) | State::Sent(waiting) => {
                 waiting[place.name] = Some(context.waker().clone());
                 Poll::Pending
             }
-            State::Answered(answers) => Poll::Ready(answers.seen(look, &place).map(Some)),
+            State::Answered(answers) => Poll::Ready(answers.seen(look, place).map(Some)),
             State::Refused => Poll::Ready(Ok(None)),
             State::Failed(failure) => Poll::Ready(Err(failure.clone())),
         });
@@ -94,7 +121,7 @@ impl Supervisor {
         }
         let mut asked = Asked::default();
         let place = asked.add(look);
-        Box::pin(self.read_all(budget, &asked)).await?.seen(look, &place)
+        Box::pin(self.read_all(budget, &asked)).await?.seen(look, place)
     }
 
     /// The answers to all that is `asked`, in one round trip.
@@ -115,18 +142,33 @@ impl Supervisor {
             && asked.names.len() < MOST
         {
             waiting.push(None);
-            return (Arc::clone(batch), asked.add(look));
+            let place = asked.add(look);
+            if place.name == 1 {
+                let sending = Sending { supervisor: Arc::clone(self), batch: Arc::clone(batch) };
+                runtime.spawn(sending.run(budget));
+            }
+            return (Arc::clone(batch), place);
         }
         let mut asked = Asked::default();
         let place = asked.add(look);
         let state = Mutex::new(State::Open(asked, vec![None]));
         let batch = Arc::new(Batch { runtime: runtime.id(), state });
         *open = Some(Arc::clone(&batch));
-        drop(open);
-        let sending = Sending { supervisor: Arc::clone(self), batch: Arc::clone(&batch) };
-        runtime.spawn(sending.run(budget));
         (batch, place)
     }
+}
+
+/// Ends in the next turn of the runtime.
+async fn turn() {
+    let mut is_next = false;
+    poll_fn(|context| {
+        if std::mem::replace(&mut is_next, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 impl Reads {
@@ -147,6 +189,15 @@ impl Batch {
         let (asked, waiting) = (std::mem::take(asked), std::mem::take(waiting));
         *state = State::Sent(waiting);
         asked
+    }
+
+    /// What is asked, from now on under way, if that is one read.
+    fn depart_alone(&self) -> Option<Asked> {
+        let mut state = self.state.lock();
+        let State::Open(asked, _) = &mut *state else { return None };
+        let asked = (asked.names.len() == 1).then(|| std::mem::take(asked))?;
+        *state = State::Sent(Vec::new());
+        Some(asked)
     }
 
     /// Notes how it ended, unless that is known, and wakes whoever waits.
@@ -218,41 +269,74 @@ impl Drop for UnderWay<'_> {
     }
 }
 
+impl Texts {
+    /// Adds `text`: its place.
+    fn push(&mut self, text: &str) -> usize {
+        self.text.push_str(text);
+        self.ends.push(self.text.len());
+        self.ends.len() - 1
+    }
+
+    fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &str> {
+        (0..self.len()).map(|place| self.at(place))
+    }
+
+    fn at(&self, place: usize) -> &str {
+        let start = if place == 0 { 0 } else { self.ends[place - 1] };
+        &self.text[start..self.ends[place]]
+    }
+}
+
 impl Asked {
     /// Adds `look`.
     pub(crate) fn add(&mut self, look: &Look<'_>) -> Place {
-        let name = self.names.len();
-        self.names.push(look.name.to_owned());
+        let name = self.names.push(look.name);
+        let ttl = look.timed.then(|| {
+            self.timed.push(name);
+            self.timed.len() - 1
+        });
         if let (None, Some(claim)) = (&self.claim, look.claim) {
             self.claim = Some((name, claim.token, claim.lease));
         }
-        let scopes = look.scopes.iter().map(|scope| {
-            let next = self.scopes.len();
-            match self.scopes.get(scope) {
-                Some(place) => *place,
-                None => *self.scopes.entry(scope.clone()).or_insert(next),
-            }
-        });
-        Place { name, scopes: scopes.collect() }
+        if self.lists.is_empty() || self.last != look.scopes {
+            let places = look.scopes.iter().map(|scope| {
+                let next = self.scopes.len();
+                match self.scopes.get(scope) {
+                    Some(place) => *place,
+                    None => *self.scopes.entry(scope.clone()).or_insert(next),
+                }
+            });
+            self.lists.push(places.collect());
+            self.last = look.scopes.to_vec();
+        }
+        Place { name, ttl, list: self.lists.len() - 1 }
     }
 
     /// How many answers there are to its [`calls`](Self::calls).
     fn len(&self) -> usize {
-        self.names.len() + 1 + usize::from(self.claim.is_some())
+        self.timed.len() + 1 + usize::from(self.claim.is_some())
     }
 
     /// The commands: the times to live, then what is held, then the claim.
     pub(crate) fn calls(&self) -> Vec<Call<'_>> {
-        let mut keys: Vec<&str> = self.names.iter().map(String::as_str).collect();
+        let mut keys: Vec<&str> = Vec::with_capacity(self.names.len() + self.scopes.len());
+        keys.extend(self.names.iter());
         keys.resize(keys.len() + self.scopes.len(), "");
         for (scope, place) in &self.scopes {
             keys[self.names.len() + place] = scope;
         }
-        let ttls = self.names.iter().map(|name| Call::command("PTTL", vec![name], Vec::new()));
-        let mut calls: Vec<Call<'_>> = ttls.collect();
+        let mut calls = Vec::with_capacity(self.len());
+        calls.extend(
+            self.timed.iter().map(|name| Call::command("PTTL", vec![self.names.at(*name)], Vec::new())),
+        );
         calls.push(Call::command("MGET", keys, Vec::new()));
-        calls
-            .extend(self.claim.as_ref().map(|(place, token, time)| lease(&self.names[*place], token, *time)));
+        calls.extend(
+            self.claim.as_ref().map(|(place, token, time)| lease(self.names.at(*place), token, *time)),
+        );
         calls
     }
 
@@ -276,7 +360,7 @@ impl Asked {
         }
         match answered(replies.pop().unwrap_or_default())? {
             Value::Array(held) if held.len() == names + self.scopes.len() => {
-                Ok(Answers { ttls: replies, held, lease })
+                Ok(Answers { ttls: replies, names, held, lists: self.lists.clone(), lease })
             }
             _ => Err(Failure::unexpected()),
         }
@@ -285,14 +369,13 @@ impl Asked {
 
 impl Answers {
     /// What `look`, at `place`, sees: a value for the first who asks for it.
-    pub(crate) fn seen(&mut self, look: &Look<'_>, place: &Place) -> Result<Seen, Failure> {
-        let names = self.ttls.len();
+    pub(crate) fn seen(&mut self, look: &Look<'_>, place: Place) -> Result<Seen, Failure> {
         let answer = Answer {
-            ttl: std::mem::take(&mut self.ttls[place.name]),
+            ttl: place.ttl.map(|ttl| std::mem::take(&mut self.ttls[ttl])),
             value: std::mem::take(&mut self.held[place.name]),
             lease: self.lease.take_if(|(name, _)| *name == place.name).map(|(_, lease)| lease),
         };
-        look.seen(answer, place.scopes.iter().map(|scope| &self.held[names + scope]))
+        look.seen(answer, self.lists[place.list].iter().map(|scope| &self.held[self.names + scope]))
     }
 }
 
@@ -303,7 +386,7 @@ mod tests {
     use super::*;
 
     fn look<'a>(name: &'a str, scopes: &'a [String]) -> Look<'a> {
-        Look { name, scopes, claim: None }
+        Look { name, scopes, claim: None, timed: true }
     }
 
     fn asked(looks: &[Look<'_>]) -> (Asked, Vec<Place>) {
@@ -337,7 +420,7 @@ mod tests {
                     .collect(),
                 leased: false,
             };
-            assert_eq!(answers.seen(&looks[at], &places[at]).ok(), Some(Seen::Found(found)));
+            assert_eq!(answers.seen(&looks[at], places[at]).ok(), Some(Seen::Found(found)));
         }
     }
 

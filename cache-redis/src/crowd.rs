@@ -52,6 +52,7 @@ struct Owned {
     name: String,
     scopes: Vec<String>,
     claim: Option<(Claim<'static>, Option<Vec<u8>>)>,
+    timed: bool,
 }
 
 impl Cluster {
@@ -116,6 +117,7 @@ impl Sending {
                 name: &look.name,
                 scopes: &look.scopes,
                 claim: claim.as_ref(),
+                timed: look.timed,
             });
             let _under_way = UnderWay::of(&crowds.under_way);
             self.cluster.glance(budget, &looks.collect::<Vec<_>>()).await
@@ -175,7 +177,7 @@ impl Owned {
             let Claim { token, lease, reject, yields } = *claim;
             (Claim { token, lease, reject: None, yields }, reject.map(<[u8]>::to_vec))
         });
-        Self { name: look.name.to_owned(), scopes: look.scopes.to_vec(), claim }
+        Self { name: look.name.to_owned(), scopes: look.scopes.to_vec(), claim, timed: look.timed }
     }
 
     fn claim(&self) -> Option<Claim<'_>> {

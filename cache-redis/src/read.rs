@@ -1,7 +1,7 @@
 //! Reading a name: a look with plain commands, which is all that a hit needs, and a script for the rest.
 //!
-//! A look is `PTTL` of the name and `MGET` of the name and its scopes, in one round trip with those of others
-//! (`batch`). MGET is the instant at which value and generations are read. PTTL stands before it, so
+//! A look is `MGET` of the name and its scopes, in one round trip with those of others (`batch`): that is the instant at
+//! which value and generations are read. `PTTL` of the name stands before it where somebody wants to know, so
 //! that a value that is replaced in between is given too little time, not too much. With a claim, `SET … NX` of the lease
 //! follows: in the same round trip for one of those who ask together, and for others once they know that there is
 //! nothing. Where more has to be
@@ -26,6 +26,8 @@ pub(crate) struct Look<'a> {
     pub(crate) name: &'a str,
     pub(crate) scopes: &'a [String],
     pub(crate) claim: Option<&'a Claim<'a>>,
+    /// Whether anybody wants to know for how long the value is kept.
+    pub(crate) timed: bool,
 }
 
 /// The bytes of a lease, its mark included.
@@ -33,7 +35,8 @@ const LEASE_LEN: usize = 17;
 
 /// What the server answered to a look, but for the generations.
 pub(crate) struct Answer {
-    pub(crate) ttl: Value,
+    /// Nothing, if it was not asked for.
+    pub(crate) ttl: Option<Value>,
     pub(crate) value: Value,
     /// What became of the lease, if one was sent along.
     pub(crate) lease: Option<Value>,
@@ -88,7 +91,11 @@ impl<'a> Look<'a> {
         let Answer { ttl, value, lease } = answer;
         let generations = generations.map(generation).collect::<Result<Option<Vec<_>>, _>>()?;
         let Some(generations) = generations else { return Ok(Seen::Unclear) };
-        let Value::Int(ttl) = answered(ttl)? else { return Err(Failure::unexpected()) };
+        let ttl = match ttl.map(answered).transpose()? {
+            None => Duration::ZERO,
+            Some(Value::Int(ttl)) => left(ttl),
+            Some(_) => return Err(Failure::unexpected()),
+        };
         let absent = |generations| Fetched { generations, ..Fetched::default() };
         match answered(value)? {
             Value::BulkString(bytes) if is_lease(&bytes) => match self.claim {
@@ -105,7 +112,7 @@ impl<'a> Look<'a> {
                 if rejected.is_some_and(|reject| bytes.starts_with(reject)) {
                     return Ok(Seen::Unclear);
                 }
-                Ok(Seen::Found(Fetched { value: Some(bytes), ttl: left(ttl), generations, leased: false }))
+                Ok(Seen::Found(Fetched { value: Some(bytes), ttl, generations, leased: false }))
             }
             Value::Nil => match lease {
                 Some(reply) => claimed(reply, absent(generations)),
@@ -204,8 +211,8 @@ mod tests {
         lease: Option<Value>,
     ) -> Option<Seen> {
         let scopes = ["scope".to_owned()];
-        let look = Look { name: "name", scopes: &scopes, claim };
-        look.seen(Answer { ttl, value, lease }, std::iter::once(&generation)).ok()
+        let look = Look { name: "name", scopes: &scopes, claim, timed: true };
+        look.seen(Answer { ttl: Some(ttl), value, lease }, std::iter::once(&generation)).ok()
     }
 
     fn found(value: Option<&str>, millis: u64) -> Fetched {
@@ -283,7 +290,7 @@ mod tests {
         ];
         for (reply, scopes) in scripts {
             let scopes = vec!["scope".to_owned(); scopes];
-            let look = Look { name: "name", scopes: &scopes, claim: None };
+            let look = Look { name: "name", scopes: &scopes, claim: None, timed: true };
             assert!(look.read(reply.clone()).is_err(), "{reply:?}");
         }
     }

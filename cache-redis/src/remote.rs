@@ -25,17 +25,11 @@ use crate::{Redis, Server};
 #[async_trait]
 impl RemoteStore for Redis {
     async fn fetch(&self, name: &str, scopes: &[String], claim: Option<Claim<'_>>) -> Result<Fetched> {
-        let look = Look { name, scopes, claim: claim.as_ref() };
-        let supervisor = match self.server() {
-            Server::One(supervisor) => supervisor,
-            Server::Cluster(cluster) => return Ok(Box::pin(cluster.fetch(look)).await?),
-        };
-        let budget = supervisor.budget(Purpose::Read);
-        match supervisor.read(budget, &look).await? {
-            Seen::Found(fetched) => Ok(fetched),
-            // Boxed, so that a hit carries nothing of it around.
-            more => Box::pin(self.fetch_the_rest(budget, look, more)).await,
-        }
+        self.look(Look { name, scopes, claim: claim.as_ref(), timed: true }).await
+    }
+
+    async fn glance(&self, name: &str, scopes: &[String]) -> Result<Fetched> {
+        self.look(Look { name, scopes, claim: None, timed: false }).await
     }
 
     async fn fetch_many(&self, names: &[(String, Vec<String>)]) -> Result<Vec<Fetched>> {
@@ -43,7 +37,7 @@ impl RemoteStore for Redis {
             return Ok(Vec::new());
         }
         let looks: Vec<Look<'_>> =
-            names.iter().map(|(name, scopes)| Look { name, scopes, claim: None }).collect();
+            names.iter().map(|(name, scopes)| Look { name, scopes, claim: None, timed: true }).collect();
         let supervisor = match self.server() {
             Server::One(supervisor) => supervisor,
             Server::Cluster(cluster) => return Ok(cluster.look(&looks).await?),
@@ -54,7 +48,7 @@ impl RemoteStore for Redis {
         let mut answers = supervisor.read_all(budget, &asked).await?;
         let mut found: Vec<Option<Fetched>> = Vec::with_capacity(looks.len());
         for (look, place) in looks.iter().zip(&places) {
-            found.push(answers.seen(look, place)?.found());
+            found.push(answers.seen(look, *place)?.found());
         }
 
         let open = || looks.iter().zip(0..).filter(|(_, place)| found[*place].is_none());
@@ -224,6 +218,19 @@ fn sum(one: Option<u64>, other: Option<u64>) -> Option<u64> {
 }
 
 impl Redis {
+    async fn look(&self, look: Look<'_>) -> Result<Fetched> {
+        let supervisor = match self.server() {
+            Server::One(supervisor) => supervisor,
+            Server::Cluster(cluster) => return Ok(Box::pin(cluster.fetch(look)).await?),
+        };
+        let budget = supervisor.budget(Purpose::Read);
+        match supervisor.read(budget, &look).await? {
+            Seen::Found(fetched) => Ok(fetched),
+            // Boxed, so that a hit carries nothing of it around.
+            more => Box::pin(self.fetch_the_rest(budget, look, more)).await,
+        }
+    }
+
     /// What a look has left to do: a claim, or all of it in a script.
     async fn fetch_the_rest(&self, budget: Budget, look: Look<'_>, mut seen: Seen) -> Result<Fetched> {
         if let (Seen::Unclaimed(absent), Some(claim)) = (&mut seen, look.claim) {

@@ -185,8 +185,9 @@ impl Supervisor {
                     let failure = Failure::broken(&error);
                     self.lose(link, &failure);
                     *pending = None;
-                    // A connection that was idle may have ended long ago without anybody noticing.
-                    if !may_repeat || failure.kind != ErrorKind::Unavailable {
+                    // A connection that was idle may have ended long ago without anybody noticing; and one that ends in
+                    // the middle of an answer has damaged that.
+                    if !may_repeat {
                         return Err(failure);
                     }
                     may_repeat = false;

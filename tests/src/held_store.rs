@@ -107,6 +107,10 @@ impl RemoteStore for HeldStore {
         self.readable().await?.fetch(name, scopes, claim).await
     }
 
+    async fn glance(&self, name: &str, scopes: &[String]) -> Result<Fetched> {
+        self.readable().await?.glance(name, scopes).await
+    }
+
     async fn fetch_many(&self, names: &[(String, Vec<String>)]) -> Result<Vec<Fetched>> {
         self.readable().await?.fetch_many(names).await
     }

@@ -78,6 +78,10 @@ impl<S: RemoteStore> RemoteStore for Yielding<S> {
         self.around(self.store.fetch(name, scopes, claim)).await
     }
 
+    async fn glance(&self, name: &str, scopes: &[String]) -> Result<Fetched> {
+        self.around(self.store.glance(name, scopes)).await
+    }
+
     async fn fetch_many(&self, names: &[(String, Vec<String>)]) -> Result<Vec<Fetched>> {
         self.around(self.store.fetch_many(names)).await
     }

@@ -53,6 +53,10 @@ impl RemoteStore for Troubled {
         self.store.fetch(name, scopes, claim).await
     }
 
+    async fn glance(&self, name: &str, scopes: &[String]) -> Result<Fetched> {
+        self.store.glance(name, scopes).await
+    }
+
     async fn fetch_many(&self, names: &[(String, Vec<String>)]) -> Result<Vec<Fetched>> {
         self.store.fetch_many(names).await
     }

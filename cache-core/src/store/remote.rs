@@ -47,6 +47,12 @@ pub trait RemoteStore: fmt::Debug + Send + Sync + 'static {
     /// Reads the value under `name` and the generation of each of `scopes`, in their order.
     async fn fetch(&self, name: &str, scopes: &[String], claim: Option<Claim<'_>>) -> Result<Fetched>;
 
+    /// Reads as [`fetch`](Self::fetch) does without a claim, for a caller that need not know for how long the value is
+    /// kept: where that costs more the time to live is left out, as zero.
+    async fn glance(&self, name: &str, scopes: &[String]) -> Result<Fetched> {
+        self.fetch(name, scopes, None).await
+    }
+
     /// Reads many names, each with its scopes, in one round trip to each server: one answer for each, in their order. Of
     /// several servers that hold names, what one has that does not answer is absent.
     async fn fetch_many(&self, names: &[(String, Vec<String>)]) -> Result<Vec<Fetched>>;
