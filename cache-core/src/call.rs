@@ -5,6 +5,7 @@
 //! a refresh is in `reload`.
 
 mod each;
+mod glance;
 mod load;
 mod reload;
 mod turn;
@@ -29,6 +30,7 @@ use crate::tag::Tag;
 use crate::tiers::{AsOf, Claimed, Found, Wanted};
 
 pub use each::{EachCall, bypass_each, lookup_each, refresh_each};
+use glance::{Glance, glance};
 use load::{Landed, Made, loaded};
 pub use reload::lookup_stale;
 use reload::{Due, Source};
@@ -343,10 +345,22 @@ enum Sought<O> {
 
 async fn seek<S>(shape: S, target: &Target, wanted: Wanted<'_>) -> Sought<S::Output>
 where
-    S: Shape<Value: Clone + 'static>,
+    S: Shape<Value: Clone + Send + 'static>,
 {
     let cache = target.cache.inner();
-    let answer = match approach(cache, target, wanted).await {
+    let mut found = None::<S::Value>;
+    let glance = glance(target, wanted, &mut found).await;
+    let output = match glance {
+        Glance::Value => found.and_then(|value| shape.output(Some(value))),
+        Glance::Absent => shape.output(None),
+        Glance::Nothing | Glance::Unavailable => None,
+    };
+    if let Some(output) = output {
+        return Sought::Answer(output);
+    }
+    let asks = glance != Glance::Unavailable;
+    // Boxed, so that such a hit carries nothing of it around.
+    let answer = match Box::pin(approach(cache, target, wanted, asks)).await {
         Step::Found(entry) => {
             context::inherit(cache.id(), entry.stamp().tags());
             output_of(shape, &entry)
@@ -376,8 +390,8 @@ struct Lead {
     claimed: Option<Claimed>,
 }
 
-/// From a miss to a value, or to the duty of loading one.
-async fn approach(cache: &Inner, target: &Target, wanted: Wanted<'_>) -> Step {
+/// From a miss to a value, or to the duty of loading one. The remote store is asked if the caller `asks` for it.
+async fn approach(cache: &Inner, target: &Target, wanted: Wanted<'_>, asks: bool) -> Step {
     let Target { key, anew, early, .. } = target;
     if context::is_loading(cache.id(), key) {
         return Step::Alone;
@@ -438,7 +452,7 @@ async fn approach(cache: &Inner, target: &Target, wanted: Wanted<'_>) -> Step {
         }
     }
     let as_of = AsOf { stamp: Arc::clone(seat.stamp()), began: seat.began() };
-    let fetched = if cache.settings.remote.is_some() {
+    let fetched = if asks && cache.settings.remote.is_some() {
         // Boxed, so that a miss is small where there is no remote store: a crowd of them fits into fewer caches.
         Box::pin(turn::fetch(&target.cache, key, wanted, &as_of, *anew)).await
     } else {

@@ -89,6 +89,7 @@ impl Typed {
         bytes: Some(Bytes {
             encode: |_, _| Err(unencodable::<()>("as it has no type")),
             decode: |_, _, stamp, until| Ok(Arc::new(Entry::new((), stamp, until, 0))),
+            value: |_, _, _| Ok(()),
         }),
     };
 }
@@ -98,10 +99,14 @@ impl Typed {
 pub(crate) struct Bytes {
     pub(crate) encode: fn(&dyn Any, Codec) -> Result<Vec<u8>>,
     pub(crate) decode: Decode,
+    pub(crate) value: DecodeValue,
 }
 
 /// Decodes a value straight into its entry.
 type Decode = fn(&[u8], Codec, Arc<Stamp>, Until) -> Result<Arc<Entry>>;
+
+/// Decodes a value into an `Option` of its type.
+type DecodeValue = fn(&[u8], Codec, &mut dyn Any) -> Result<()>;
 
 impl<V> Wire<V> for Serde
 where
@@ -111,7 +116,7 @@ where
         name: type_name::<V>,
         is: is::<V>,
         weigh: weigh::<V>,
-        bytes: Some(Bytes { encode: encode::<V>, decode: decode::<V> }),
+        bytes: Some(Bytes { encode: encode::<V>, decode: decode::<V>, value: decode_value::<V> }),
     };
 }
 
@@ -139,12 +144,22 @@ fn decode<V>(bytes: &[u8], codec: Codec, stamp: Arc<Stamp>, until: Until) -> Res
 where
     V: Serialize + DeserializeOwned + Send + Sync + 'static,
 {
-    let value: V = match codec {
-        Codec::Json => serde_json::from_slice(bytes).map_err(undecodable)?,
+    Ok(Arc::new(Entry::new(decoded::<V>(bytes, codec)?, stamp, until, size_of::<V>() + bytes.len())))
+}
+
+fn decode_value<V: DeserializeOwned + 'static>(bytes: &[u8], codec: Codec, into: &mut dyn Any) -> Result<()> {
+    if let Some(into) = into.downcast_mut::<Option<V>>() {
+        *into = Some(decoded(bytes, codec)?);
+    }
+    Ok(())
+}
+
+fn decoded<V: DeserializeOwned>(bytes: &[u8], codec: Codec) -> Result<V> {
+    match codec {
+        Codec::Json => serde_json::from_slice(bytes).map_err(undecodable),
         #[cfg(feature = "msgpack")]
-        Codec::MessagePack => rmp_serde::from_slice(bytes).map_err(undecodable)?,
-    };
-    Ok(Arc::new(Entry::new(value, stamp, until, size_of::<V>() + bytes.len())))
+        Codec::MessagePack => rmp_serde::from_slice(bytes).map_err(undecodable),
+    }
 }
 
 /// The value itself, and the size of its JSON for what it owns: rather more than it occupies than less, without

@@ -63,6 +63,8 @@ pub(crate) enum Refusal {
     Damaged,
     /// An entry of another key, type, version or codec, or compressed in a way that is not built in.
     Foreign,
+    /// A scope that covers it has moved since it was made. Not asked here.
+    Moved,
 }
 
 /// Puts a value (`None`: a remembered `None`) into its envelope.

@@ -162,6 +162,11 @@ impl Flights {
         Boarding::Lead(self.seat(key, &flight, flight.stamp.taken(), true))
     }
 
+    /// Whether there is a flight of `key`.
+    pub(crate) fn carries(&self, key: &Key) -> bool {
+        self.shard(key).contains_key(key)
+    }
+
     /// Runs `publish` while no flight of `key` can end and nobody else publishes under it.
     pub(crate) fn exclusively<T>(&self, key: &Key, publish: impl FnOnce() -> T) -> T {
         let _board = self.shard(key);

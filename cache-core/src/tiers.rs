@@ -11,7 +11,7 @@ use crate::cache::Inner;
 use crate::clock::{self, Moment};
 use crate::codec::Typed;
 use crate::entry::{Absent, Aging, Entry, Life, Until};
-use crate::envelope::{self, IDENTITY, Label};
+use crate::envelope::{self, IDENTITY, Label, Opened, Refusal};
 use crate::error::{Error, ErrorKind, Result};
 use crate::guard::Guard;
 use crate::key::Key;
@@ -279,6 +279,21 @@ impl Inner {
         Ok(entries.collect())
     }
 
+    /// What is in the envelope of a remote value, if it is what was asked for and current.
+    pub(crate) fn unseal<'v>(
+        &self,
+        key: &Key,
+        wanted: Wanted<'_>,
+        value: &'v [u8],
+        generations: &[Generation],
+    ) -> Result<Opened<'v>, Refusal> {
+        let opened = envelope::open(value, wanted.label(key))?;
+        if !(unmoved(&opened.generations, generations) || is_planted(Fault::GenerationsUnasked)) {
+            return Err(Refusal::Moved);
+        }
+        Ok(opened)
+    }
+
     /// A remote value as a live entry, if it is what was asked for and current.
     pub(crate) fn open(
         &self,
@@ -289,17 +304,15 @@ impl Inner {
         ttl: Duration,
         generations: &[Generation],
     ) -> Option<Live> {
-        let opened = match envelope::open(value, wanted.label(key)) {
+        let opened = match self.unseal(key, wanted, value, generations) {
             Ok(opened) => opened,
+            Err(Refusal::Moved) => return None,
             Err(refusal) => {
                 self.counters.remote_refusals.increment();
                 tracing::debug!(target: "larder", ?refusal, "a remote entry is refused");
                 return None;
             }
         };
-        if !(unmoved(&opened.generations, generations) || is_planted(Fault::GenerationsUnasked)) {
-            return None;
-        }
         // The store forgets a value at the end of its stale window.
         let (fresh, stale) = (ttl.saturating_sub(opened.aging.stale), opened.aging.stale.min(ttl));
         let is_stale = fresh.is_zero() && !stale.is_zero();
