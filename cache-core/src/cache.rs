@@ -27,6 +27,7 @@ use crate::global::{self, AlreadyInstalled, AsCache, Global, Named};
 use crate::health::{Health, RemoteHealth};
 use crate::key::Key;
 use crate::lock::Locks;
+use crate::names::Lists;
 use crate::random;
 use crate::scope::{Scope, Scopes};
 use crate::settling::Settling;
@@ -70,6 +71,7 @@ pub(crate) struct Inner {
     pub(crate) dependencies: Dependencies,
     pub(crate) settling: Settling,
     pub(crate) turns: Turns,
+    pub(crate) lists: Lists,
     pub(crate) locks: Locks,
     /// Tells its invalidations from those of others.
     pub(crate) sender: Token,
@@ -96,6 +98,7 @@ impl Cache {
             dependencies: Dependencies::default(),
             settling: Settling::default(),
             turns: Turns::default(),
+            lists: Lists::default(),
             locks: Locks::default(),
             sender: random::token(),
         });

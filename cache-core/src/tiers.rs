@@ -219,7 +219,7 @@ impl Inner {
         if wanted.typed.bytes.is_none() {
             return Ok(Found::Unavailable);
         }
-        let (name, scopes) = (self.settings.name_of(key), self.settings.scopes_of(key, wanted.tags));
+        let (name, scopes) = (self.settings.name_of(key), self.scopes_of(key, wanted.tags));
         let claims = token.is_some();
         let token = token.unwrap_or_else(random::token);
         // Every value begins with nothing.
@@ -369,7 +369,7 @@ impl Inner {
         let Some(remote) = self.remote().await? else { return Ok(false) };
         let value = self.seal(key, wanted, claimed, payload, life.aging)?;
         let ttl = life.fresh.saturating_add(life.aging.stale);
-        let (name, scopes) = (self.settings.name_of(key), self.settings.scopes_of(key, wanted.tags));
+        let (name, scopes) = (self.settings.name_of(key), self.scopes_of(key, wanted.tags));
         let put = Put { name: &name, scopes: &scopes, value: &value, ttl: stored_ttl(ttl) };
         let stored = remote.publish(put, expect).await?;
         if stored {
@@ -396,7 +396,7 @@ impl Inner {
         position: Generation,
     ) -> Result<bool> {
         let Some(remote) = self.remote().await? else { return Ok(false) };
-        let (name, scopes) = (self.settings.name_of(key), self.settings.scopes_of(key, wanted.tags));
+        let (name, scopes) = (self.settings.name_of(key), self.scopes_of(key, wanted.tags));
         let Fetched { generations, .. } = remote.fetch(&name, &scopes, None).await?;
         let claimed = Claimed::anew(generations);
         let any = self.settings.scope_any();

@@ -36,7 +36,7 @@ pub(super) async fn glance(target: &Target, wanted: Wanted<'_>, place: &mut (dyn
     }
     let fetched = match cache.remote().await {
         Ok(Some(remote)) => {
-            remote.glance(&cache.settings.name_of(key), &cache.settings.scopes_of(key, wanted.tags)).await
+            remote.glance(&cache.settings.name_of(key), &cache.scopes_of(key, wanted.tags)).await
         }
         Ok(None) => return Glance::Nothing,
         Err(error) => Err(error),
