@@ -96,8 +96,9 @@ impl Cluster {
 
         let mut seen = Vec::with_capacity(names.len());
         for (name, (asked, place)) in names.iter().zip(&asked) {
-            let replies: Result<Vec<Value>, Failure> = replies.by_ref().take(asked.calls().len()).collect();
-            let found = replies.and_then(|replies| {
+            // All of them, whichever fails: the next ones are of another name.
+            let own: Vec<Result<Value, Failure>> = replies.by_ref().take(asked.len()).collect();
+            let found = own.into_iter().collect::<Result<Vec<_>, _>>().and_then(|replies| {
                 Ok(asked.next_answers(&mut replies.into_iter())?.seen(name, *place)?.found())
             });
             seen.push(found.map_err(Failure::of_a_part));
@@ -193,7 +194,7 @@ impl Cluster {
         let lease = Arg::Number(millis(2 * budget.limit() + Duration::from_secs(1)));
         let claim =
             Call::command("SET", vec![put.name], vec![Arg::Marked(LEASE, &token), Arg::Bytes(b"PX"), lease]);
-        self.all(budget, vec![claim]).await?;
+        self.all(budget, vec![claim]).await.map_err(Failure::of_a_part)?;
         let args = vec![
             Arg::Generation(position.0),
             Arg::Generation(random::generation()),

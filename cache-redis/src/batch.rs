@@ -317,7 +317,7 @@ impl Asked {
     }
 
     /// How many answers there are to its [`calls`](Self::calls).
-    fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.timed.len() + 1 + usize::from(self.claim.is_some())
     }
 

@@ -126,12 +126,12 @@ impl RemoteStore for Redis {
 
     async fn abandon(&self, name: &str, token: Token) -> Result<()> {
         let call = Call::script(&UNLOCK, vec![name], vec![Arg::Marked(LEASE, &token.0)]);
-        Ok(whether(self.one(self.server().budget(Purpose::Write), call).await?).map(drop)?)
+        Ok(whether(self.at_name(self.server().budget(Purpose::Write), call).await?).map(drop)?)
     }
 
     async fn expire(&self, name: &str, ttl: Duration) -> Result<bool> {
         let call = Call::script(&EXPIRE, vec![name], vec![Arg::Number(millis(ttl)), Arg::Marked(VALUE, b"")]);
-        Ok(whether(self.one(self.server().budget(Purpose::Write), call).await?)?)
+        Ok(whether(self.at_name(self.server().budget(Purpose::Write), call).await?)?)
     }
 
     async fn lock(&self, name: &str, token: Token, lease: Duration) -> Result<Option<u64>> {
@@ -249,6 +249,13 @@ impl Redis {
             (Some(reply), true) => Ok(reply),
             _ => Err(Failure::unexpected().into()),
         }
+    }
+
+    /// As [`one`](Self::one), where in a cluster one node has the name, and others have others.
+    async fn at_name(&self, budget: Budget, call: Call<'_>) -> Result<Value> {
+        let Server::Cluster(cluster) = self.server() else { return self.one(budget, call).await };
+        let replies = cluster.ask(budget, vec![call]).await.map_err(Failure::of_a_part)?;
+        replies.into_iter().next().ok_or_else(|| Failure::unexpected().into())
     }
 
     /// Asks for `call` where nobody waits behind, and waits until so many replicas have what it did.

@@ -7,6 +7,7 @@ use redis::{Cmd, Value};
 use tokio::time::timeout;
 
 use crate::eventually;
+use crate::proxy::Proxy;
 use crate::redis::Server;
 
 /// Six servers that have found each other.
@@ -87,6 +88,33 @@ impl Cluster {
             })
         })
         .await;
+    }
+
+    /// Puts a proxy before each node, in their order, and waits until all of them name only the proxies to clients.
+    /// Who the [`holders`](Self::holders) of a key are must have been asked before.
+    ///
+    /// # Panics
+    ///
+    /// If that does not come.
+    pub async fn behind_proxies(&self) -> Vec<Proxy> {
+        let mut proxies = Vec::new();
+        for node in &self.nodes {
+            let proxy = Proxy::before(node.port()).await;
+            node.tell::<()>(&["CONFIG", "SET", "cluster-announce-port", &proxy.port().to_string()]);
+            proxies.push(proxy);
+        }
+        let is_proxy = |node: &Value| match node {
+            Value::Array(node) => proxies.iter().any(|proxy| node[1] == Value::Int(proxy.port().into())),
+            _ => false,
+        };
+        eventually(async || {
+            self.nodes.iter().all(|node| {
+                let ranges: Vec<Vec<Value>> = node.tell(&["CLUSTER", "SLOTS"]);
+                ranges.iter().all(|range| range.len() == 4 && range[2..].iter().all(is_proxy))
+            })
+        })
+        .await;
+        proxies
     }
 
     /// Waits until every replica has what its primary has, to which nobody must write meanwhile.

@@ -91,6 +91,12 @@ impl Proxy {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
+    /// Its own port.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// How many connections were made to it.
     #[must_use]
     pub fn connections(&self) -> u64 {
