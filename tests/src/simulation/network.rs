@@ -126,7 +126,7 @@ impl State {
         let Way { cut, slow } = self.ways[way];
         let (away, random) = (self.away, &mut self.random);
         let mut trip = |most| Duration::from_millis(random.below(most));
-        let longest = if slow { 60 } else { 4 };
+        let longest = if slow { 120 } else { 4 };
         let (there, back, late) = (trip(longest), trip(longest), DEADLINE + trip(1_000));
         let fate = match self.random.below(100) {
             0..50 if away => Fate::Refused,
