@@ -4,7 +4,7 @@
 //! |---|---|
 //! | 16 invalidate here, read there | here; `LARDER_LONG=1` for 10 000 rounds |
 //! | 17 a reply that was held back, 18 a late publish | here |
-//! | 19 no feed, 20 a feed that was reset | here |
+//! | 19 no feed, 20 a feed that was reset | `coherence_roads` |
 //! | 23 killed and restarted empty | here |
 //! | 25 `FLUSHALL`, 26 each control key deleted | here |
 
@@ -172,78 +172,6 @@ async fn case_18_a_late_publish_is_refused() {
     store.invalidate(&["name".to_owned()], &[], None).await.unwrap();
     let put = Put { name: "name", scopes: &[], value: b"old", ttl: STALENESS };
     assert!(!store.publish(put, Expect::Lease(token)).await.unwrap());
-}
-
-#[tokio::test]
-async fn case_19_without_a_feed_nothing_old_is_served_and_all_is_well_when_it_is_back() {
-    let server = Server::start();
-    let (truth, proxy) = (truth(), Proxy::before(server.port()).await);
-    let here = Process::new(patient(server.url()), &truth);
-    let there = Process::new(Redis::open(proxy.url()).unwrap(), &truth);
-    for key in ["user:1", "user:2"] {
-        there.read(key).await;
-    }
-    there.until_it_hears(true).await;
-
-    proxy.requests(Fault::Swallow);
-    proxy.replies(Fault::Swallow);
-    let began = Instant::now();
-    truth.store(2, Ordering::SeqCst);
-    here.cache.invalidate("user:1").await.unwrap();
-    let acknowledged = Instant::now();
-    assert!(!there.holds("nothing").await, "a miss costs its body");
-    loop {
-        let asked = acknowledged.elapsed();
-        let found = there.read("user:1").await;
-        if found == 2 {
-            break;
-        }
-        assert!(asked < STALENESS, "the old value is served after {asked:?}");
-        yield_now().await;
-    }
-    assert!(began.elapsed() >= STALENESS / 4, "what is trusted is not given up at once");
-    there.until_it_hears(false).await;
-    let (loads, began) = (there.loads(), Instant::now());
-    while began.elapsed() < STALENESS * 2 {
-        there.read("user:1").await;
-        yield_now().await;
-    }
-    assert!(there.loads() - loads <= 3, "a load for each time that passes, not for each call");
-
-    proxy.heal();
-    there.until_it_hears(true).await;
-    assert_eq!(there.cache.stats().distrusts, 0, "nothing was given up");
-    let loads = there.loads();
-    assert!(there.holds("user:2").await, "what nobody invalidated is served again");
-    assert_eq!(there.loads(), loads);
-}
-
-#[tokio::test]
-async fn case_20_after_a_reset_of_the_feed_what_was_invalidated_is_reloaded_and_nothing_else() {
-    let server = Server::start();
-    let (truth, proxy) = (truth(), Proxy::before(server.port()).await);
-    let here = Process::new(patient(server.url()), &truth);
-    let there = Process::new(patient(proxy.url()), &truth);
-    let keys: Vec<String> = (0..100).map(|id| format!("user:{id}")).collect();
-    for key in &keys {
-        there.read(key).await;
-    }
-    proxy.requests(Fault::Swallow);
-    truth.store(2, Ordering::SeqCst);
-    let mut ticket = None;
-    for id in [3, 50, 99] {
-        ticket = Some(here.cache.invalidate(format!("user:{id}")).await.unwrap());
-    }
-    proxy.heal();
-    proxy.reset();
-    there.cache.at_least(&ticket.unwrap()).await.unwrap();
-    let loads = there.loads();
-    for (id, key) in keys.iter().enumerate() {
-        let expected = if [3, 50, 99].contains(&id) { 2 } else { 1 };
-        assert_eq!(there.read(key).await, expected, "{key}");
-    }
-    assert_eq!(there.loads() - loads, 3);
-    assert_eq!(there.cache.stats().distrusts, 0);
 }
 
 #[tokio::test]
