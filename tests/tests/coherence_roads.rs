@@ -200,14 +200,16 @@ async fn exchange(here: &Process, there: &Process, over: impl Fn() -> bool) -> u
         let acknowledged = here.cache.invalidate("user:1").await.is_ok();
         let since = Instant::now();
         assert_eq!(here.read("user:1").await, round, "in this process at once");
-        while acknowledged {
+        heard += u64::from(acknowledged);
+        let mut old = acknowledged;
+        while old {
             let began = since.elapsed();
             let found = there.read("user:1").await;
-            if found == round {
-                heard += 1;
-                break;
-            }
-            assert!(began < STALENESS, "after {began:?} the value of {found} is read in round {round}");
+            old = found != round;
+            assert!(
+                !old || began < STALENESS,
+                "after {began:?} the value of {found} is read in round {round}"
+            );
             yield_now().await;
         }
         yield_now().await;
