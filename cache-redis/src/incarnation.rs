@@ -7,6 +7,7 @@
 //!
 //! Only `link` knows: it writes the number into what is sent, and takes it out of what is answered.
 
+use cache_core::store::Token;
 use redis::Value;
 
 use crate::script::{LEASE, VALUE};
@@ -30,7 +31,8 @@ impl Incarnation {
     }
 
     /// What `reply` says of this life of the server: a value or a lease without the incarnation after its mark, a
-    /// generation without that before it, and nothing in place of any other text.
+    /// generation without that before it, and nothing in place of what another life has left. What was never ours is
+    /// an empty text: no generation, and a value that whoever asked will refuse, and count.
     pub(crate) fn taken_out_of(self, reply: Value) -> Value {
         match reply {
             Value::Array(parts) => {
@@ -41,7 +43,9 @@ impl Incarnation {
                     // No generation begins so, but for one incarnation in 2⁶⁴.
                     Some(&(LEASE | VALUE)) if bytes[1..].starts_with(&self.0) => 1,
                     _ if bytes.starts_with(&self.0) => 0,
-                    _ => return Value::Nil,
+                    Some(&VALUE) if bytes.len() > LEN => return Value::Nil,
+                    Some(&LEASE) if bytes.len() == 1 + LEN + size_of::<Token>() => return Value::Nil,
+                    _ => return Value::BulkString(Vec::new()),
                 };
                 bytes.drain(from..from + LEN);
                 Value::BulkString(bytes)
@@ -90,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_of_another_life_is_taken_for_nothing() {
+    fn what_is_of_another_life_is_taken_for_nothing_and_what_is_of_others_for_no_value() {
         let one = Incarnation(*b"ABCDEFGH");
         for (held, said) in [
             ("VABCDEFGHvalue", Some("Vvalue")),
@@ -98,10 +102,12 @@ mod tests {
             ("PABCDEFGHtoken", Some("Ptoken")),
             ("ABCDEFGH12345678", Some("12345678")),
             ("VOTHERONEvalue", None),
-            ("OTHERONE12345678", None),
-            ("VABCDEFG", None),
-            ("value", None),
-            ("", None),
+            ("POTHERONE0123456789abcdef", None),
+            ("POTHERONE0123456789", Some("")),
+            ("OTHERONE12345678", Some("")),
+            ("VABCDEFG", Some("")),
+            ("value", Some("")),
+            ("", Some("")),
         ] {
             let said = said.map_or(Value::Nil, bytes);
             assert_eq!(one.taken_out_of(bytes(held)), said, "{held}");

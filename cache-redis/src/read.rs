@@ -8,7 +8,8 @@
 //! written (a generation that is missing, a lease in place of another's or of a value that was rejected) the
 //! script does all of it in one step; on the server it costs several times what a look does.
 //!
-//! What is there and was written in another life of the server, or by others, is answered as nothing: see `incarnation`.
+//! What is there and was written in another life of the server is answered as nothing, and what was written by others as an
+//! empty value, which no entry is: see `incarnation`.
 
 use std::time::Duration;
 

@@ -19,8 +19,13 @@ for i = 2, #KEYS do
 end
 
 -- MGET answers nil for what is no string. That counts as absent, and so does what was written in another life of the
--- server, or by others.
+-- server. What was never ours is an empty value: whoever asked refuses it, and then asks with bytes to reject.
 local value = found[1]
+local ours = value and (string.sub(value, 1, 1) == 'V' and #value > 8 or string.sub(value, 1, 1) == 'P' and #value == 25)
+if value and not ours and not ARGV[6] then
+  reply[1], reply[2] = '', redis.call('PTTL', KEYS[1])
+  return reply
+end
 -- 'P': a lease, perhaps left by the look before this.
 local leased = value and #value == 25 and string.sub(value, 1, 9) == 'P' .. incarnation and value ~= ARGV[3]
 if value and string.sub(value, 1, 9) ~= 'V' .. incarnation then value = false end
