@@ -44,6 +44,11 @@ impl Subject {
                 }
             });
         };
+        Self::in_blocks(name, value, run)
+    }
+
+    /// The subject that is given whole blocks of ids.
+    pub fn in_blocks(name: &'static str, value: Value, run: impl Fn(&[u64]) + Send + Sync + 'static) -> Self {
         Self { name, value, run: Box::new(run) }
     }
 

@@ -448,7 +448,7 @@ impl Inner {
         Ok(known.is_some())
     }
 
-    pub(crate) fn encode<V: 'static>(&self, typed: Typed, value: &V) -> Result<Vec<u8>> {
+    pub(crate) fn encode<V: 'static>(&self, typed: &Typed, value: &V) -> Result<Vec<u8>> {
         match typed.bytes {
             Some(bytes) => (bytes.encode)(value, self.settings.codec),
             None => Err(Error::new(ErrorKind::Unsupported, "a `local` value is not stored remotely")),

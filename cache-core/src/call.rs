@@ -1,9 +1,11 @@
 //! The life of one cached call, top to bottom: look, wait for another's load or lead one, store, answer.
 //!
-//! The edges know the types; the middle ([`approach`]) is compiled once. A failure of the cache never
+//! The edges know the types; the middle (`approach`) is compiled once. A failure of the cache never
 //! reaches the caller: here it means that the body runs. A call that may be answered with a value that is due for
 //! a refresh is in `reload`.
 
+mod answer;
+mod approach;
 mod each;
 mod glance;
 mod load;
@@ -11,29 +13,28 @@ mod reload;
 mod turn;
 
 use std::fmt;
-use std::pin::Pin;
-use std::sync::Arc;
+use std::pin::pin;
 use std::time::Duration;
 
 use crate::cache::{Cache, Inner};
 use crate::codec::{Typed, Wire};
 use crate::context;
 use crate::entry::{Absent, Entry};
-use crate::flight::{Boarding, Outcome, Purpose, Seat, Waited};
+use crate::flight::{Outcome, Purpose, Waited};
 use crate::global::AsCache;
 use crate::key::{Key, KeyRef, KeyWriter};
 use crate::policy::{Keep, Question, keep_options};
-use crate::sabotage::{Fault, is_planted};
-use crate::shape::{Shape, SharedError};
+use crate::shape::Shape;
 use crate::site::Site;
 use crate::tag::Tag;
-use crate::tiers::{AsOf, Claimed, Found, Wanted};
+use crate::tiers::Wanted;
 
+pub use answer::Answer;
+use approach::{Course, First, Lead, Sought, embark, seek};
 pub use each::{EachCall, bypass_each, lookup_each, refresh_each};
-use glance::{Glance, glance};
 use load::{Landed, Made, loaded};
+use reload::Due;
 pub use reload::lookup_stale;
-use reload::{Due, Source};
 
 /// Loads of others that a caller waits for before it runs its own.
 const MAX_WAITS: u32 = 3;
@@ -53,7 +54,7 @@ pub struct Miss<'f, S: Shape> {
     target: Option<Target>,
     site: &'static Site,
     shape: S,
-    typed: Typed,
+    typed: &'static Typed,
     tags: Vec<Tag>,
     keep: Keep<'f, S::Value>,
     /// What the lookup found, if that is due for a refresh.
@@ -186,7 +187,7 @@ impl Target {
 }
 
 impl<'f, S: Shape> Miss<'f, S> {
-    fn new(site: &'static Site, shape: S, typed: Typed, target: Option<Target>) -> Self {
+    fn new(site: &'static Site, shape: S, typed: &'static Typed, target: Option<Target>) -> Self {
         Self {
             target,
             site,
@@ -203,12 +204,18 @@ impl<'f, S: Shape> Miss<'f, S> {
 
     /// The miss of a call that has looked for `key`.
     #[cold]
-    fn of(site: &'static Site, shape: S, typed: Typed, cache: &Cache, key: KeyRef<'_>) -> Self {
+    fn of(site: &'static Site, shape: S, typed: &'static Typed, cache: &Cache, key: KeyRef<'_>) -> Self {
         Self::manual(site, shape, typed, cache, key.to_key())
     }
 
     /// The miss of a call with a key given by hand.
-    pub(crate) fn manual(site: &'static Site, shape: S, typed: Typed, cache: &Cache, key: Key) -> Self {
+    pub(crate) fn manual(
+        site: &'static Site,
+        shape: S,
+        typed: &'static Typed,
+        cache: &Cache,
+        key: Key,
+    ) -> Self {
         Self::new(site, shape, typed, Some(Target::new(cache, key)))
     }
 
@@ -258,23 +265,81 @@ impl<'f, S: Shape> Miss<'f, S> {
 
     /// Answers the call: with another's value, the remote store's, or that of `body`.
     ///
-    /// Boxed, so that the futures of cached functions stay small: a hit carries nothing of this around.
-    pub fn load<F>(mut self, body: F) -> Pin<Box<impl Future<Output = S::Output>>>
+    /// What is waited for is boxed, so that the futures of cached functions stay small: a hit carries nothing of this
+    /// around. Who leads is decided before that, since whoever waits for another's load needs no room for one.
+    pub fn load<F>(
+        self,
+        body: F,
+    ) -> Answer<S::Output, impl Future<Output = S::Output>, impl Future<Output = S::Output>>
     where
         F: Future<Output = S::Output>,
         S::Value: Clone + Send + Sync + 'static,
     {
-        // Not an `async fn`: that would keep its arguments twice.
-        Box::pin(async move {
-            let Some(target) = self.target.take() else { return body.await };
-            let tags = std::mem::take(&mut self.tags);
-            match seek(self.shape, &target, self.wanted(&target, &tags)).await {
-                Sought::Answer(output) => output,
-                Sought::Load(lead) => self.run(&target, &tags, lead, body).await,
-                // Nobody finds one who does not ask for it.
-                Sought::Due(_) => body.await,
+        let first = self.target.as_ref().map(|target| {
+            let wanted = self.wanted(target, &self.tags);
+            (embark(target, wanted), target)
+        });
+        let lead = match first {
+            Some((First::Seek(course), _)) => return Answer::sought(self.sought(course, body)),
+            Some((First::Found(entry), target)) => match answer_of(self.shape, target, &entry) {
+                Some(output) => return Answer::at_hand(output),
+                None => None,
+            },
+            Some((First::Lead(lead), _)) => Some(lead),
+            None => None,
+        };
+        Answer::loaded(self.led(lead, body))
+    }
+
+    /// The answer of whoever has one, or of the body if nobody has.
+    #[expect(clippy::manual_async_fn, reason = "that keeps its arguments twice, and a crowd may wait here")]
+    fn sought<F>(self, course: Course, body: F) -> impl Future<Output = S::Output>
+    where
+        F: Future<Output = S::Output>,
+        S::Value: Clone + Send + Sync + 'static,
+    {
+        async move {
+            let mut lead = None;
+            if let Some(target) = &self.target {
+                let course = match course {
+                    Course::Wait(seat) => match seat.wait(target.cache.inner().settings.load_limit).await {
+                        Waited::Landed(Outcome::Value(entry))
+                            if self.wanted(target, &self.tags).accepts(&entry)
+                                && let Some(output) = answer_of(self.shape, target, &entry) =>
+                        {
+                            return output;
+                        }
+                        ended => Course::Ended(ended),
+                    },
+                    course => course,
+                };
+                let wanted = self.wanted(target, &self.tags);
+                // Boxed, since hardly anybody comes to this who waits for another's load.
+                match Box::pin(seek(self.shape, target, wanted, course)).await {
+                    Sought::Answer(output) => return output,
+                    Sought::Load(duty) => lead = duty,
+                    // Nobody finds one who does not ask for it.
+                    Sought::Due(_) => {}
+                }
             }
-        })
+            Box::pin(self.led(lead, body)).await
+        }
+    }
+
+    /// The answer of the body: for everybody, if this caller leads.
+    fn led<F>(self, lead: Option<Lead>, body: F) -> impl Future<Output = S::Output>
+    where
+        F: Future<Output = S::Output>,
+        S::Value: Clone + Send + Sync + 'static,
+    {
+        // By itself, since each future around it would be as large again.
+        let body = Box::pin(body);
+        async move {
+            match &self.target {
+                Some(target) => self.run(target, &self.tags, lead, body).await,
+                None => body.await,
+            }
+        }
     }
 
     /// What this call takes for an answer.
@@ -290,7 +355,9 @@ impl<'f, S: Shape> Miss<'f, S> {
         S::Value: Clone + Send + Sync + 'static,
     {
         let cache = target.cache.inner();
-        let (output, load_time, met) = loaded(&target.cache, &target.key, body).await;
+        let body = pin!(body);
+        let (output, load_time, met) =
+            loaded(target.cache.downgrade(), cache.id(), [target.key.clone()], body).await;
         if !self.shape.succeeded(&output) {
             cache.counters.load_errors.increment();
         }
@@ -302,7 +369,9 @@ impl<'f, S: Shape> Miss<'f, S> {
                 self.land(cache, &target.key, wanted, lead, (load_time, &met), &output)
             {
                 cache.background.succeeded(&target.key);
-                publication.publish(cache, &target.key, wanted, template).await;
+                if let Some(publishing) = publication.publish(cache, &target.key, wanted, template) {
+                    publishing.await;
+                }
             }
         }
         output
@@ -334,144 +403,13 @@ impl<'f, S: Shape> Miss<'f, S> {
     }
 }
 
-/// What a caller that looked for an answer has found.
-enum Sought<O> {
-    Answer(O),
-    /// An answer that is due for a refresh.
-    Due(Due),
-    /// None: run the body, for everybody or for this caller only.
-    Load(Option<Lead>),
-}
-
-async fn seek<S>(shape: S, target: &Target, wanted: Wanted<'_>) -> Sought<S::Output>
+/// The answer that an entry of another's load is, if it is of this shape.
+fn answer_of<S>(shape: S, target: &Target, entry: &Entry) -> Option<S::Output>
 where
-    S: Shape<Value: Clone + Send + 'static>,
+    S: Shape<Value: Clone + 'static>,
 {
-    let cache = target.cache.inner();
-    let mut found = None::<S::Value>;
-    let glance = glance(target, wanted, &mut found).await;
-    let output = match glance {
-        Glance::Value => found.and_then(|value| shape.output(Some(value))),
-        Glance::Absent => shape.output(None),
-        Glance::Nothing | Glance::Unavailable => None,
-    };
-    if let Some(output) = output {
-        return Sought::Answer(output);
-    }
-    let asks = glance != Glance::Unavailable;
-    // Boxed, so that such a hit carries nothing of it around.
-    let answer = match Box::pin(approach(cache, target, wanted, asks)).await {
-        Step::Found(entry) => {
-            context::inherit(cache.id(), entry.stamp().tags());
-            output_of(shape, &entry)
-        }
-        Step::Failed(error) => shape.failed(&error),
-        Step::Due(due) => return Sought::Due(due),
-        Step::Lead(lead) => return Sought::Load(Some(lead)),
-        Step::Alone => None,
-    };
-    answer.map_or(Sought::Load(None), Sought::Answer)
-}
-
-/// What a caller has to do.
-enum Step {
-    Found(Arc<Entry>),
-    Due(Due),
-    Failed(SharedError),
-    /// Run the body for everybody.
-    Lead(Lead),
-    /// Run the body for this caller only.
-    Alone,
-}
-
-/// The duty to run the load, with the right to publish it where a remote store gave one.
-struct Lead {
-    seat: Seat,
-    claimed: Option<Claimed>,
-}
-
-/// From a miss to a value, or to the duty of loading one. The remote store is asked if the caller `asks` for it.
-async fn approach(cache: &Inner, target: &Target, wanted: Wanted<'_>, asks: bool) -> Step {
-    let Target { key, anew, early, .. } = target;
-    if context::is_loading(cache.id(), key) {
-        return Step::Alone;
-    }
-    cache.listen().await;
-    let mut waits = 0;
-    // A caller that takes what is being refreshed need not wait for the refresh.
-    let mut passes_by = early.is_some();
-    let seat = loop {
-        let joinable = cache.joinable();
-        let purpose = if passes_by { Purpose::PassBy } else { target.purpose() };
-        let ended = match cache.flights.board(key, wanted.tags, &cache.scopes, joinable, purpose) {
-            Boarding::Lead(seat) => break seat,
-            Boarding::Wait(seat) if passes_by && seat.refreshes() => {
-                passes_by = false;
-                drop(seat);
-                match Box::pin(reload::pass_by(cache, target, wanted)).await {
-                    Some(step) => return step,
-                    None => continue,
-                }
-            }
-            Boarding::Wait(seat) => {
-                cache.counters.joins.increment();
-                seat.wait(cache.settings.load_limit).await
-            }
-        };
-        match ended {
-            Waited::Landed(Outcome::Value(entry)) if wanted.accepts(&entry) => return Step::Found(entry),
-            Waited::Landed(Outcome::Stale(entry)) if wanted.stale && wanted.accepts(&entry) => {
-                return Step::Due(Due::of(entry, Source::Another));
-            }
-            Waited::Landed(Outcome::Error(error)) => return Step::Failed(error),
-            // For a caller that takes no stale values nothing has happened yet.
-            Waited::Landed(Outcome::Stale(_)) => {}
-            Waited::Landed(_) => return Step::Alone,
-            Waited::Lead(seat)
-                if cache.scopes.is_current(seat.stamp(), key.borrow())
-                    && (seat.stamp().carries(wanted.tags) || is_planted(Fault::LeadUntagged)) =>
-            {
-                break seat;
-            }
-            // Overtaken by an invalidation, begun by somebody who knew of fewer tags, or too slow: others
-            // must not get what it makes.
-            Waited::Lead(_) | Waited::Overtaken | Waited::TimedOut => {}
-        }
-        waits += 1;
-        if waits == MAX_WAITS {
-            return Step::Alone;
-        }
-    };
-    if !anew {
-        // Another flight may have landed between this caller's look and its boarding.
-        let landed = cache.peek(key.borrow(), |entry| wanted.accepts(entry).then(|| Arc::clone(entry)));
-        if let Some(entry) = landed {
-            cache.counters.local_hits.increment();
-            seat.land(|| (), || Outcome::Value(Arc::clone(&entry)));
-            return Step::Found(entry);
-        }
-    }
-    let as_of = AsOf { stamp: Arc::clone(seat.stamp()), began: seat.began() };
-    let fetched = if asks && cache.settings.remote.is_some() {
-        // Boxed, so that a miss is small where there is no remote store: a crowd of them fits into fewer caches.
-        Box::pin(turn::fetch(&target.cache, key, wanted, &as_of, *anew)).await
-    } else {
-        Ok(Found::Unavailable)
-    };
-    let claimed = match fetched {
-        Ok(Found::Value(entry, left, claimed)) => {
-            seat.land(|| cache.keep(key, &entry), || Outcome::Value(Arc::clone(&entry)));
-            return reload::found(cache, target, entry, left, claimed);
-        }
-        Ok(Found::Stale(entry, claimed)) => {
-            seat.land(|| cache.keep(key, &entry), || Outcome::Stale(Arc::clone(&entry)));
-            return Step::Due(Due::of(entry, Source::Remote).with(claimed));
-        }
-        Ok(Found::Nothing(claimed)) => Some(claimed),
-        Ok(Found::Leased | Found::Unavailable) | Err(_) => None,
-    };
-    cache.counters.misses.increment();
-    Step::Lead(Lead { seat, claimed })
+    context::inherit(target.cache.inner().id(), entry.stamp().tags());
+    output_of(shape, entry)
 }
 
 /// The output that an entry stands for, if it is of this shape.

@@ -46,6 +46,13 @@ const TICKS: u32 = 100;
 /// A thread that asks so often within one tick is busy: a tick costs about as much as these questions.
 const MANY: u32 = 128;
 
+/// Publishes this moment as the last tick for good: no thread ticks after it.
+#[cfg(feature = "conformance")]
+pub(crate) fn hold() {
+    IS_TICKING.store(true, Ordering::Relaxed);
+    TICKED.store(now().0, Ordering::Relaxed);
+}
+
 #[inline(never)]
 fn now_and_count() -> Moment {
     thread_local! {

@@ -60,7 +60,7 @@ impl Codec {
 /// How values of one type are stored: which functions turn them into bytes, if any do.
 pub trait Wire<V>: Copy {
     /// The functions, without the type.
-    const TYPED: Typed;
+    const TYPED: &'static Typed;
 }
 
 /// The value crosses the border of the process: it is serialised where there is a remote store.
@@ -72,7 +72,6 @@ pub struct Serde;
 pub struct Local;
 
 /// What the runtime needs to know of a value's type, once the type is gone.
-#[derive(Clone, Copy)]
 pub struct Typed {
     pub(crate) name: fn() -> &'static str,
     pub(crate) is: fn(&Entry) -> bool,
@@ -82,7 +81,7 @@ pub struct Typed {
 
 impl Typed {
     /// For questions about an entry that its value does not matter to.
-    pub(crate) const ANY: Self = Self {
+    pub(crate) const ANY: &'static Self = &Self {
         name: || "any",
         is: |_| true,
         weigh: |_| 0,
@@ -112,7 +111,7 @@ impl<V> Wire<V> for Serde
 where
     V: Serialize + DeserializeOwned + Send + Sync + 'static,
 {
-    const TYPED: Typed = Typed {
+    const TYPED: &'static Typed = &Typed {
         name: type_name::<V>,
         is: is::<V>,
         weigh: weigh::<V>,
@@ -121,7 +120,8 @@ where
 }
 
 impl<V: Send + Sync + 'static> Wire<V> for Local {
-    const TYPED: Typed = Typed { name: type_name::<V>, is: is::<V>, weigh: |_| size_of::<V>(), bytes: None };
+    const TYPED: &'static Typed =
+        &Typed { name: type_name::<V>, is: is::<V>, weigh: |_| size_of::<V>(), bytes: None };
 }
 
 fn is<V: 'static>(entry: &Entry) -> bool {

@@ -3,7 +3,7 @@
 //! It belongs to the task that runs the load. Tasks that the load spawns know nothing of it.
 
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 
@@ -60,14 +60,13 @@ impl Context {
     pub(crate) async fn run<F: Future>(
         cache: usize,
         keys: impl IntoIterator<Item = Key>,
-        load: F,
+        mut load: Pin<&mut F>,
     ) -> (F::Output, Vec<Tag>) {
         let mut keys = keys.into_iter();
         // The one key of nearly every load takes no allocation of its own.
         let (key, more) = (keys.next(), keys.collect());
         let outer = LOADING.try_with(Arc::clone).ok();
         let context = Arc::new(Self { cache, key, more, tags: Mutex::default(), outer });
-        let mut load = pin!(load);
         let output = poll_fn(|task| {
             let mut polled = Poll::Pending;
             context.within(&mut || polled = load.as_mut().poll(task));

@@ -171,7 +171,11 @@ impl<V: ?Sized> Entry<V> {
     pub(crate) fn stale_until(&self) -> Moment {
         let fresh_until = self.fresh_until();
         // Zero is what has expired for good.
-        if fresh_until.nanos() == 0 { fresh_until } else { fresh_until + self.aging().stale }
+        if fresh_until.nanos() == 0 {
+            fresh_until
+        } else {
+            fresh_until + stale_of(self.aging.load(Ordering::Relaxed))
+        }
     }
 
     /// What is left of its life.
@@ -216,14 +220,19 @@ impl Aging {
     }
 
     pub(crate) fn from_bits(bits: u32) -> Self {
-        let (power, window) = (bits >> NARROW, bits & ((1 << NARROW) - 1));
+        let power = bits >> NARROW;
         let load_time = if power == 0 {
             Duration::ZERO
         } else {
             Duration::from_secs_f64(((f64::from(power) - 1.0) / 8.0).exp2() / 1e6)
         };
-        Self { stale: Duration::from_millis(widen(window)), load_time }
+        Self { stale: stale_of(bits), load_time }
     }
+}
+
+/// The stale window among the bits of an [`Aging`].
+fn stale_of(bits: u32) -> Duration {
+    Duration::from_millis(widen(bits & ((1 << NARROW) - 1)))
 }
 
 impl From<Duration> for Life {

@@ -35,15 +35,17 @@ use crate::cache::Inner;
 use crate::clock::{self, Moment};
 use crate::entry::Entry;
 use crate::error::{Error, ErrorKind, Result};
-use crate::flight::Joinable;
+use crate::flight::{Boarding, Joinable, Purpose};
 use crate::guard::Guard;
 use crate::health::Hearing;
+use crate::key::Key;
 use crate::record;
 use crate::sabotage::{Fault, is_planted};
 use crate::scope::Scope;
 use crate::store::{News, Position, Reader, RemoteStore as _};
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use crate::tag::Tag;
 
 /// The longest wait for a record between two questions.
 const LONGEST_WAIT: Duration = Duration::from_millis(250);
@@ -127,14 +129,27 @@ impl Inner {
         }
     }
 
+    /// Comes aboard the flight of `key` for a `purpose`, or starts one.
+    pub(crate) fn board(&self, key: &Key, tags: &[Tag], purpose: Purpose) -> Boarding {
+        // What is promised to other processes goes by the exact time.
+        let now = if self.settings.remote.is_some() { clock::now() } else { clock::coarse() };
+        self.flights.board(key, tags, &self.scopes, self.joinable(), purpose, now)
+    }
+
     /// Sees to it that this process hears of what others invalidate. The first time that takes a question.
     ///
     /// Call it before a value is asked for that is to be kept: whatever is held at the first answer is given up.
     #[inline]
     pub(crate) async fn listen(&self) {
-        if self.hears() && !self.feed.listens.load(Ordering::Acquire) {
+        if self.has_to_listen() {
             self.begin_to_listen().await;
         }
+    }
+
+    /// Whether [`listen`](Self::listen) would take a question.
+    #[inline]
+    pub(crate) fn has_to_listen(&self) -> bool {
+        self.hears() && !self.feed.listens.load(Ordering::Acquire)
     }
 
     /// Whether there is anything that others could make wrong.

@@ -14,7 +14,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
-use crate::clock::{self, Moment};
+use crate::clock::Moment;
 use crate::entry::Entry;
 use crate::key::Key;
 use crate::sabotage::{Fault, is_planted};
@@ -117,7 +117,6 @@ pub(crate) enum Waited {
 /// A caller's place in a flight. Dropping it leaves the flight, whatever the reason.
 pub(crate) struct Seat {
     flights: Arc<Flights>,
-    key: Key,
     flight: Arc<Flight>,
     /// The last move when this caller came aboard.
     boarded: u64,
@@ -127,6 +126,7 @@ pub(crate) struct Seat {
 impl Flights {
     /// Comes aboard the flight of `key`, or starts one.
     ///
+    /// What a flight makes is known as of `now`, which may be a moment ago.
     /// A flight is joined only if what it makes will be current for this caller, and if it is not older
     /// than `limit`, and if that serves its `purpose` at all. Otherwise it is taken off the board: those aboard still get its value.
     pub(crate) fn board(
@@ -136,8 +136,8 @@ impl Flights {
         scopes: &Scopes,
         limit: Joinable,
         purpose: Purpose,
+        now: Moment,
     ) -> Boarding {
-        let now = clock::now();
         let mut board = self.shard(key);
         let joined = board.get(key).filter(|flight| {
             let current = scopes.is_current(&flight.stamp, key.borrow());
@@ -147,7 +147,7 @@ impl Flights {
         });
         if let Some(flight) = joined {
             flight.aboard.fetch_add(1, Ordering::Relaxed);
-            return Boarding::Wait(self.seat(key, flight, scopes.now(), false));
+            return Boarding::Wait(self.seat(flight, scopes.now(), false));
         }
         let flight = Arc::new(Flight {
             stamp: Arc::new(scopes.stamp(key, tags)),
@@ -159,7 +159,7 @@ impl Flights {
             failures: AtomicU32::new(0),
         });
         board.insert(key.clone(), Arc::clone(&flight));
-        Boarding::Lead(self.seat(key, &flight, flight.stamp.taken(), true))
+        Boarding::Lead(self.seat(&flight, flight.stamp.taken(), true))
     }
 
     /// Whether there is a flight of `key`.
@@ -173,8 +173,8 @@ impl Flights {
         publish()
     }
 
-    fn seat(self: &Arc<Self>, key: &Key, flight: &Arc<Flight>, boarded: u64, leads: bool) -> Seat {
-        Seat { flights: Arc::clone(self), key: key.clone(), flight: Arc::clone(flight), boarded, leads }
+    fn seat(self: &Arc<Self>, flight: &Arc<Flight>, boarded: u64, leads: bool) -> Seat {
+        Seat { flights: Arc::clone(self), flight: Arc::clone(flight), boarded, leads }
     }
 
     fn shard(&self, key: &Key) -> MutexGuard<'_, Board> {
@@ -196,35 +196,41 @@ impl Seat {
         self.flight.began
     }
 
+    fn key(&self) -> &Key {
+        self.flight.stamp.key()
+    }
+
     /// Whether callers are answered meanwhile with what this flight refreshes.
     pub(crate) fn refreshes(&self) -> bool {
         self.flight.refreshes
     }
 
     /// Waits until the flight lands or this caller has to lead, for `limit` at most.
-    pub(crate) async fn wait(mut self, limit: Duration) -> Waited {
-        let lead = self.flight.lead.acquire();
-        let lead = if Handle::try_current().is_ok() {
-            timeout(limit, lead).await
-        } else {
-            // Another executor than tokio: there is no timer to ask.
-            Ok(lead.await)
-        };
-        // Forgotten, since the seat gives the lead back when it is dropped.
-        let lead = lead.map(|lead| lead.map(SemaphorePermit::forget));
-        match lead {
-            Err(_) => Waited::TimedOut,
-            Ok(Ok(())) => {
-                self.leads = true;
-                Waited::Lead(self)
-            }
-            // Closed, and an outcome was set before unless there was none.
-            Ok(Err(_)) => match self.flight.outcome.get() {
-                Some(Outcome::Value(made) | Outcome::Stale(made)) if !self.may_share(made) => {
-                    Waited::Overtaken
+    #[expect(clippy::manual_async_fn, reason = "that keeps its arguments twice, and a crowd may wait here")]
+    pub(crate) fn wait(mut self, limit: Duration) -> impl Future<Output = Waited> {
+        async move {
+            let lead = if Handle::try_current().is_ok() {
+                timeout(limit, self.flight.lead.acquire()).await
+            } else {
+                // Another executor than tokio: there is no timer to ask.
+                Ok(self.flight.lead.acquire().await)
+            };
+            // Forgotten, since the seat gives the lead back when it is dropped.
+            let lead = lead.map(|lead| lead.map(SemaphorePermit::forget));
+            match lead {
+                Err(_) => Waited::TimedOut,
+                Ok(Ok(())) => {
+                    self.leads = true;
+                    Waited::Lead(self)
                 }
-                outcome => Waited::Landed(outcome.cloned().unwrap_or(Outcome::Gone)),
-            },
+                // Closed, and an outcome was set before unless there was none.
+                Ok(Err(_)) => match self.flight.outcome.get() {
+                    Some(Outcome::Value(made) | Outcome::Stale(made)) if !self.may_share(made) => {
+                        Waited::Overtaken
+                    }
+                    outcome => Waited::Landed(outcome.cloned().unwrap_or(Outcome::Gone)),
+                },
+            }
         }
     }
 
@@ -238,7 +244,7 @@ impl Seat {
     /// A flight that another has replaced publishes nothing: it would overwrite what is newer.
     pub(crate) fn land(self, publish: impl FnOnce(), outcome: impl FnOnce() -> Outcome) {
         let waiting = {
-            let mut board = self.flights.shard(&self.key);
+            let mut board = self.flights.shard(self.key());
             if self.take_off(&mut board) {
                 publish();
             }
@@ -258,9 +264,9 @@ impl Seat {
 
     /// Takes the flight off the board; whether it was there.
     fn take_off(&self, board: &mut Board) -> bool {
-        let there = board.get(&self.key).is_some_and(|flight| Arc::ptr_eq(flight, &self.flight));
+        let there = board.get(self.key()).is_some_and(|flight| Arc::ptr_eq(flight, &self.flight));
         if there {
-            board.remove(&self.key);
+            board.remove(self.key());
         }
         there
     }
@@ -274,7 +280,7 @@ impl Drop for Seat {
         }
         let hopeless = flight.failures.load(Ordering::Relaxed) >= MAX_FAILURES;
         {
-            let mut board = self.flights.shard(&self.key);
+            let mut board = self.flights.shard(self.key());
             let last = flight.aboard.fetch_sub(1, Ordering::Relaxed) == 1;
             if last || (self.leads && hopeless) {
                 self.take_off(&mut board);

@@ -190,8 +190,8 @@ impl<'a> KeyRef<'a> {
     /// The whole text of the key.
     #[must_use]
     pub fn text(&self) -> Cow<'a, str> {
-        // Only text is ever written into a key, so nothing is lost.
-        String::from_utf8_lossy(self.bytes)
+        // Only text is ever written into a key, so nothing is lost. Usually it is not even looked at a second time.
+        str::from_utf8(self.bytes).map_or_else(|_| String::from_utf8_lossy(self.bytes), Cow::Borrowed)
     }
 
     /// The owned form.

@@ -3,7 +3,8 @@
 pub use inventory::submit as inventory_submit;
 
 pub use crate::call::{
-    EachCall, Lookup, Miss, bypass, bypass_each, lookup, lookup_each, lookup_stale, refresh, refresh_each,
+    Answer, EachCall, Lookup, Miss, bypass, bypass_each, lookup, lookup_each, lookup_stale, refresh,
+    refresh_each,
 };
 pub use crate::checked::{argument, caching, duration, storing, strict};
 pub use crate::codec::{Local, Serde, Wire};

@@ -28,7 +28,7 @@ pub struct CachePut<'f, S: Shape> {
     cache: Cache,
     site: &'static Site,
     shape: S,
-    typed: Typed,
+    typed: &'static Typed,
     key: Option<Key>,
     tags: Vec<Tag>,
     keep: Keep<'f, S::Value>,

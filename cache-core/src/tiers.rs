@@ -33,7 +33,7 @@ const RECLAIMED: usize = 3;
 /// What a reader takes for an answer.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Wanted<'a> {
-    pub(crate) typed: Typed,
+    pub(crate) typed: &'static Typed,
     /// Whether a value of another type is refused.
     pub(crate) type_matters: bool,
     /// The version of the value's meaning; manual reads take any.
@@ -123,7 +123,7 @@ pub(crate) struct AsOf {
 
 impl<'a> Wanted<'a> {
     /// What a call of the function at `site` takes that does not ask for stale values.
-    pub(crate) fn of(site: &Site, typed: Typed, tags: &'a [Tag]) -> Self {
+    pub(crate) fn of(site: &Site, typed: &'static Typed, tags: &'a [Tag]) -> Self {
         Self {
             typed,
             type_matters: true,
@@ -167,7 +167,7 @@ impl Inner {
     pub(crate) fn entry<V: Send + Sync + 'static>(
         &self,
         value: V,
-        typed: Typed,
+        typed: &Typed,
         as_of: &AsOf,
         life: impl Into<Life>,
     ) -> Arc<Entry> {

@@ -8,16 +8,17 @@
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::hash::BuildHasherDefault;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::load::{Landed, Loading, Made, Publication};
-use super::{Lead, MAX_WAITS};
+use super::MAX_WAITS;
+use super::approach::Lead;
+use super::load::{Landed, Made, Publication, loaded};
 use crate::cache::{Cache, Inner};
 use crate::codec::{Typed, Wire};
 use crate::concurrent::all;
-use crate::context::{self, Context};
+use crate::context;
 use crate::entry::Entry;
 use crate::flight::{Boarding, Outcome, Purpose, Seat, Waited};
 use crate::global::AsCache;
@@ -37,7 +38,7 @@ pub struct EachCall<'f, S: Shape, I> {
     cache: Option<Cache>,
     site: &'static Site,
     shape: S,
-    typed: Typed,
+    typed: &'static Typed,
     keep: Keep<'f, S::Value>,
     /// Whether to run the body even if there are values.
     anew: bool,
@@ -127,7 +128,7 @@ where
 }
 
 impl<'f, S: Shape, I> EachCall<'f, S, I> {
-    fn past(site: &'static Site, shape: S, typed: Typed, ids: &'f [I]) -> Self {
+    fn past(site: &'static Site, shape: S, typed: &'static Typed, ids: &'f [I]) -> Self {
         let keep = Keep::of(site);
         Self {
             cache: None,
@@ -258,8 +259,7 @@ where
                 progress.alone.push(at);
                 continue;
             }
-            let joinable = cache.joinable();
-            match cache.flights.board(&part.key, &part.tags, &cache.scopes, joinable, purpose) {
+            match cache.board(&part.key, &part.tags, purpose) {
                 Boarding::Wait(seat) => {
                     cache.counters.joins.increment();
                     progress.waits.push_back((at, seat));
@@ -305,7 +305,7 @@ where
                 Ok(Found::Stale(..) | Found::Leased | Found::Unavailable) | Err(_) => None,
             };
             cache.counters.misses.increment();
-            open.push((at, Lead { seat, claimed }));
+            open.push((at, Lead { seat, claimed: claimed.map(Box::new) }));
         }
         open
     }
@@ -333,8 +333,7 @@ where
             .map(|(id, _)| id.clone())
             .collect();
         let keys: Vec<Key> = leads.iter().map(|(at, _)| self.parts[*at].key.clone()).collect();
-        let loading = Loading::of(cache.downgrade(), body(asked));
-        let ((output, load_time), met) = Context::run(inner.id(), keys, loading).await;
+        let (output, load_time, met) = loaded(cache.downgrade(), inner.id(), keys, pin!(body(asked))).await;
         let failed = !self.shape.succeeded(&output);
         if failed {
             inner.counters.load_errors.increment();
@@ -363,10 +362,9 @@ where
         }
         progress.made.join(made);
         let template = self.site.key_template();
-        let published =
-            publications.into_iter().map(|(part, publication): (&Part, Publication)| async move {
-                publication.publish(inner, &part.key, self.wanted(part), template).await;
-            });
+        let published = publications.into_iter().filter_map(|(part, publication): (&Part, Publication)| {
+            publication.publish(inner, &part.key, self.wanted(part), template)
+        });
         all(published).await;
         None
     }

@@ -1,10 +1,11 @@
 //! A load on its own: counted and timed while it runs, and landed and published when it has succeeded.
 
+use std::pin::Pin;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use super::Lead;
-use crate::cache::{Cache, Inner};
+use super::approach::Lead;
+use crate::cache::Inner;
 use crate::clock::{self, Moment};
 use crate::context::Context;
 use crate::entry::Life;
@@ -81,16 +82,22 @@ pub(super) struct Publication {
 
 /// The right to store a value, the value as bytes (nothing: a remembered `None`), and for how long.
 struct Sealed {
-    claimed: Claimed,
+    claimed: Box<Claimed>,
     payload: Result<Option<Vec<u8>>>,
     life: Life,
 }
 
 impl Publication {
-    pub(super) async fn publish(self, cache: &Inner, key: &Key, wanted: Wanted<'_>, template: &'static str) {
-        if let Some(sealed) = self.sealed {
-            Box::pin(sealed.publish(cache, key, wanted, template)).await;
-        }
+    /// What remains to be done, if anything does.
+    pub(super) fn publish<'p>(
+        self,
+        cache: &'p Inner,
+        key: &'p Key,
+        wanted: Wanted<'p>,
+        template: &'static str,
+    ) -> Option<Pin<Box<impl Future<Output = ()> + use<'p>>>> {
+        let sealed = self.sealed?;
+        Some(Box::pin(sealed.publish(cache, key, wanted, template)))
     }
 }
 
@@ -114,30 +121,29 @@ impl Sealed {
     }
 }
 
-/// Runs `body` as the load of `key`: its output, how long it took, and the tags it met.
-pub(super) async fn loaded<F: Future>(cache: &Cache, key: &Key, body: F) -> (F::Output, Duration, Vec<Tag>) {
-    let loading = Loading::of(cache.downgrade(), body);
-    let ((output, load_time), met) = Context::run(cache.inner().id(), [key.clone()], loading).await;
-    (output, load_time, met)
+/// Runs `body` as the load of `keys` for the cache of this id: its output, how long it took, and the tags it met.
+///
+/// The body stays where its caller keeps it: each future that has it inside would be as large again.
+pub(super) async fn loaded<F: Future>(
+    cache: Weak<Inner>,
+    id: usize,
+    keys: impl IntoIterator<Item = Key>,
+    body: Pin<&mut F>,
+) -> (F::Output, Duration, Vec<Tag>) {
+    let mut loading = Loading { cache, began: clock::now(), took: None };
+    let (output, met) = Context::run(id, keys, body).await;
+    let took = clock::now().since(loading.began);
+    loading.took = Some(took);
+    (output, took, met)
 }
 
 /// Counts a load from its start to its end, also when that is a panic or a drop.
-pub(super) struct Loading {
+struct Loading {
     /// Not kept alive by its loads.
     cache: Weak<Inner>,
     began: Moment,
     /// How long it took, once it has ended.
     took: Option<Duration>,
-}
-
-impl Loading {
-    pub(super) async fn of<F: Future>(cache: Weak<Inner>, body: F) -> (F::Output, Duration) {
-        let mut loading = Self { cache, began: clock::now(), took: None };
-        let output = body.await;
-        let took = clock::now().since(loading.began);
-        loading.took = Some(took);
-        (output, took)
-    }
 }
 
 impl Drop for Loading {

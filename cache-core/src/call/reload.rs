@@ -4,7 +4,7 @@
 //! Both go by the rule like everybody else: an invalidated value is not due, it is gone, and what a refresh
 //! has made is stored iff nothing has moved since it began.
 
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -13,13 +13,14 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tracing::Instrument as _;
 
-use super::load::{Landed, Loading};
+use super::approach::{Course, Lead, Sought, Step, seek};
+use super::load::{Landed, loaded};
 use super::turn;
-use super::{Lead, Lookup, Miss, Sought, Step, Target, clones_in_place, output_of, seek, serve};
+use super::{Lookup, Miss, Target, clones_in_place, output_of, serve};
 use crate::cache::{Cache, Inner};
 use crate::clock;
 use crate::codec::Wire;
-use crate::context::{self, Context};
+use crate::context;
 use crate::entry::{Absent, Entry, Life};
 use crate::flight::{Boarding, Outcome, Purpose, Seat, Waited};
 use crate::global::{self, AsCache};
@@ -40,7 +41,7 @@ pub(super) struct Due {
     /// How early it is to be refreshed, if it is not stale; see [`policy::decide`].
     haste: f64,
     /// What the remote store has said of it.
-    claimed: Option<Claimed>,
+    claimed: Option<Box<Claimed>>,
 }
 
 /// Where a value was found.
@@ -58,7 +59,7 @@ impl Due {
     }
 
     pub(super) fn with(mut self, claimed: Claimed) -> Self {
-        self.claimed = Some(claimed);
+        self.claimed = Some(Box::new(claimed));
         self
     }
 
@@ -132,7 +133,7 @@ where
 pub(super) fn found(cache: &Inner, target: &Target, entry: Arc<Entry>, left: Life, claimed: Claimed) -> Step {
     let haste = policy::haste(left, target.early.unwrap_or_default());
     if policy::decide(left, haste) == Plan::Revalidate {
-        return Step::Due(Due { haste, claimed: Some(claimed), ..Due::of(entry, Source::Remote) });
+        return Step::Due(Due { haste, claimed: Some(Box::new(claimed)), ..Due::of(entry, Source::Remote) });
     }
     cache.counters.remote_hits.increment();
     Step::Found(entry)
@@ -193,7 +194,7 @@ where
         loop {
             let due = match self.due.take() {
                 Some(due) => due,
-                None => match seek(shape, &target, wanted).await {
+                None => match seek(shape, &target, wanted, Course::Board).await {
                     Sought::Answer(output) => return output,
                     Sought::Load(lead) => return self.run(&target, &tags, lead, loader()).await,
                     Sought::Due(due) => due,
@@ -343,19 +344,20 @@ where
                     return;
                 }
                 Ok(Found::Value(_, _, claimed) | Found::Stale(_, claimed) | Found::Nothing(claimed)) => {
-                    Some(claimed)
+                    Some(Box::new(claimed))
                 }
                 Ok(Found::Leased | Found::Unavailable) | Err(_) => None,
             }
         };
         let ended = {
             let _attempt = Attempt { cache: &cache, key: &key };
-            let load = Context::run(id, [key.clone()], Loading::of(cache.clone(), loader()));
+            let body = pin!(loader());
+            let load = loaded(cache.clone(), id, [key.clone()], body);
             if Handle::try_current().is_ok() { timeout(limit, load).await.ok() } else { Some(load.await) }
         };
         let Some(cache) = cache.upgrade() else { return };
         cache.counters.refreshes.increment();
-        let Some(((output, load_time), met)) = ended else {
+        let Some((output, load_time, met)) = ended else {
             cache.background.failed(&key);
             tracing::debug!(target: "larder", template, "a refresh took too long");
             return seat.fail();
@@ -373,7 +375,9 @@ where
         match landed {
             Landed::Kept(publication) => {
                 cache.background.succeeded(&key);
-                publication.publish(&cache, &key, wanted, template).await;
+                if let Some(publishing) = publication.publish(&cache, &key, wanted, template) {
+                    publishing.await;
+                }
             }
             Landed::Failed if deserves_stale => {}
             // What the refresh has found is not to be stored, and yet nobody is to have the old value any more.
@@ -398,7 +402,7 @@ impl Target {
     fn board_refresh(&self, tags: &[Tag]) -> Option<Boarding> {
         let (cache, key) = (self.cache.inner(), &self.key);
         let may = !context::is_loading(cache.id(), key) && !cache.background.rests(key);
-        may.then(|| cache.flights.board(key, tags, &cache.scopes, cache.joinable(), Purpose::Refresh))
+        may.then(|| cache.board(key, tags, Purpose::Refresh))
     }
 
     /// Whether what the flight of `seat` makes is an answer for a caller that comes now.

@@ -33,6 +33,20 @@ pub fn entry<V: Any + Send + Sync>(key: impl Into<Key>, value: V, weight: usize)
     Arc::new(Entry::new(value, Arc::new(stamp), Until { fresh: never, trusted: never }, weight))
 }
 
+/// Has every hit from here on take this moment for the time, as if the clock of a busy process had just ticked.
+///
+/// For programs whose instructions are counted: a tool that counts slows them down until they pass for idle, and then
+/// each hit asks the system for the time. Nothing expires any more that has not by now.
+///
+/// # Examples
+///
+/// ```
+/// cache_core::store::conformance::hold_the_clock();
+/// ```
+pub fn hold_the_clock() {
+    crate::clock::hold();
+}
+
 /// The value that `entry` holds, if it is a `V`.
 #[must_use]
 pub fn value<V: Any>(entry: &Entry) -> Option<&V> {

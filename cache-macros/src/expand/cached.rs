@@ -41,7 +41,7 @@ fn expand(plan: &Plan<'_>) -> TokenStream {
     });
     let call = if plan.args.each.get().is_some() {
         let (lookup, load) = (lookup(plan, private, "lookup_each", "bypass_each"), load(plan, private));
-        quote!(#lookup #load)
+        quote!(#lookup #load.await)
     } else {
         let (verb, answer) = if refreshes_itself(plan.args) {
             ("lookup_stale", reload(plan, private))
@@ -50,11 +50,14 @@ fn expand(plan: &Plan<'_>) -> TokenStream {
             ("lookup", quote!(#miss #load))
         };
         let (lookup, output, miss) = (lookup(plan, private, verb, "bypass"), local("output"), local("miss"));
+        let pending = local("pending");
+        // What was looked up is gone before anything is waited for: the function's future has no room for it.
         quote! {
-            match #lookup {
-                #private::Lookup::Hit(#output) => #output,
+            let #pending = match #lookup {
+                #private::Lookup::Hit(#output) => return #output,
                 #private::Lookup::Miss(#miss) => { #answer }
-            }
+            };
+            #pending.await
         }
     };
     with_body(plan.function, &outer_signature(plan), &quote!(#let_site #call))
@@ -84,7 +87,7 @@ pub(super) fn refresh(plan: &Plan<'_>, private: &Private<'_>) -> TokenStream {
     let verb = local(if plan.args.each.get().is_some() { "refresh_each" } else { "refresh" });
     let (storage, list, key, load) =
         (storage(plan, private), list(plan), write_call(plan, private), load(plan, private));
-    quote!(#private::#verb(#storage, #list #key) #load)
+    quote!(#private::#verb(#storage, #list #key) #load.await)
 }
 
 /// Where the value is: its site, its cache, what of it is stored and how it travels.
@@ -177,7 +180,7 @@ fn load(plan: &Plan<'_>, private: &Private<'_>) -> TokenStream {
             })
         }
     };
-    quote!(#options.load(#body).await)
+    quote!(#options.load(#body))
 }
 
 /// What is not known while compiling goes along with each miss.
@@ -320,7 +323,7 @@ fn reload(plan: &Plan<'_>, private: &Private<'_>) -> TokenStream {
         let #miss = #miss #options;
         #keep_self
         #(#keep)*
-        #miss.reload(move || async move { #body.await }).await
+        #miss.reload(move || async move { #body.await })
     }
 }
 

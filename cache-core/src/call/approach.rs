@@ -1,0 +1,220 @@
+//! From a miss to an answer, or to the duty of loading one: compiled once, whatever the type of the value.
+//!
+//! Who loads does so in `load`; who may be answered with a value that is due comes by here from `reload`.
+
+use std::sync::Arc;
+
+use super::glance::{Glance, glance};
+use super::reload::{self, Due, Source};
+use super::{MAX_WAITS, Target, answer_of, turn};
+use crate::cache::Inner;
+use crate::context;
+use crate::entry::Entry;
+use crate::flight::{Boarding, Outcome, Purpose, Seat, Waited};
+use crate::sabotage::{Fault, is_planted};
+use crate::shape::{Shape, SharedError};
+use crate::tiers::{AsOf, Claimed, Found, Wanted};
+
+/// What a caller that looked for an answer has found.
+pub(super) enum Sought<O> {
+    Answer(O),
+    /// An answer that is due for a refresh.
+    Due(Due),
+    /// None: run the body, for everybody or for this caller only.
+    Load(Option<Lead>),
+}
+
+pub(super) async fn seek<S>(
+    shape: S,
+    target: &Target,
+    wanted: Wanted<'_>,
+    course: Course,
+) -> Sought<S::Output>
+where
+    S: Shape<Value: Clone + Send + 'static>,
+{
+    let cache = target.cache.inner();
+    let mut asks = true;
+    if matches!(course, Course::Board) {
+        let mut found = None::<S::Value>;
+        let glance = glance(target, wanted, &mut found).await;
+        let output = match glance {
+            Glance::Value => found.and_then(|value| shape.output(Some(value))),
+            Glance::Absent => shape.output(None),
+            Glance::Nothing | Glance::Unavailable => None,
+        };
+        if let Some(output) = output {
+            return Sought::Answer(output);
+        }
+        asks = glance != Glance::Unavailable;
+    }
+    // Boxed, so that a hit in a remote store carries nothing of it around.
+    let answer = match Box::pin(approach(cache, target, wanted, course, asks)).await {
+        Step::Found(entry) => answer_of(shape, target, &entry),
+        Step::Failed(error) => shape.failed(&error),
+        Step::Due(due) => return Sought::Due(due),
+        Step::Lead(lead) => return Sought::Load(Some(lead)),
+        Step::Alone => None,
+    };
+    answer.map_or(Sought::Load(None), Sought::Answer)
+}
+
+/// What a caller has to do.
+pub(super) enum Step {
+    Found(Arc<Entry>),
+    Due(Due),
+    Failed(SharedError),
+    /// Run the body for everybody.
+    Lead(Lead),
+    /// Run the body for this caller only.
+    Alone,
+}
+
+/// The duty to run the load, with the right to publish it where a remote store gave one.
+pub(super) struct Lead {
+    pub(super) seat: Seat,
+    pub(super) claimed: Option<Box<Claimed>>,
+}
+
+/// What a caller knows at once of how it comes to its answer.
+pub(super) enum First {
+    Found(Arc<Entry>),
+    Lead(Lead),
+    Seek(Course),
+}
+
+/// How far a caller has come that has no answer yet.
+pub(super) enum Course {
+    Board,
+    Wait(Seat),
+    Ended(Waited),
+    Lead(Seat),
+}
+
+/// As much of [`approach`] as nothing has to be waited for.
+pub(super) fn embark(target: &Target, wanted: Wanted<'_>) -> First {
+    let (cache, key) = (target.cache.inner(), &target.key);
+    // A process without values of its own looks at the remote store before it begins anything.
+    let glances = cache.settings.local.is_none() && cache.settings.remote.is_some();
+    if glances || cache.has_to_listen() || context::is_loading(cache.id(), key) {
+        return First::Seek(Course::Board);
+    }
+    match cache.board(key, wanted.tags, target.purpose()) {
+        Boarding::Wait(seat) => {
+            cache.counters.joins.increment();
+            First::Seek(Course::Wait(seat))
+        }
+        Boarding::Lead(seat) if cache.settings.remote.is_some() => First::Seek(Course::Lead(seat)),
+        Boarding::Lead(seat) => {
+            if let Some(entry) = overlooked(target, wanted) {
+                seat.land(|| (), || Outcome::Value(Arc::clone(&entry)));
+                return First::Found(entry);
+            }
+            cache.counters.misses.increment();
+            First::Lead(Lead { seat, claimed: None })
+        }
+    }
+}
+
+/// What has landed between the look of a caller that leads and its boarding.
+fn overlooked(target: &Target, wanted: Wanted<'_>) -> Option<Arc<Entry>> {
+    if target.anew {
+        return None;
+    }
+    let cache = target.cache.inner();
+    let look = |entry: &Arc<Entry>| wanted.accepts(entry).then(|| Arc::clone(entry));
+    cache.peek(target.key.borrow(), look).inspect(|_| cache.counters.local_hits.increment())
+}
+
+/// From a miss to a value, or to the duty of loading one. The remote store is asked if the caller `asks` for it.
+async fn approach(
+    cache: &Inner,
+    target: &Target,
+    wanted: Wanted<'_>,
+    mut course: Course,
+    asks: bool,
+) -> Step {
+    let Target { key, anew, early, .. } = target;
+    if matches!(course, Course::Board) {
+        if context::is_loading(cache.id(), key) {
+            return Step::Alone;
+        }
+        cache.listen().await;
+    }
+    let mut waits = 0;
+    // A caller that takes what is being refreshed need not wait for the refresh.
+    let mut passes_by = early.is_some();
+    let seat = loop {
+        let ended = match std::mem::replace(&mut course, Course::Board) {
+            Course::Lead(seat) => break seat,
+            Course::Ended(ended) => ended,
+            Course::Wait(seat) => seat.wait(cache.settings.load_limit).await,
+            Course::Board => {
+                let purpose = if passes_by { Purpose::PassBy } else { target.purpose() };
+                match cache.board(key, wanted.tags, purpose) {
+                    Boarding::Lead(seat) => break seat,
+                    Boarding::Wait(seat) if passes_by && seat.refreshes() => {
+                        passes_by = false;
+                        drop(seat);
+                        if let Some(step) = Box::pin(reload::pass_by(cache, target, wanted)).await {
+                            return step;
+                        }
+                    }
+                    Boarding::Wait(seat) => {
+                        cache.counters.joins.increment();
+                        course = Course::Wait(seat);
+                    }
+                }
+                continue;
+            }
+        };
+        match ended {
+            Waited::Landed(Outcome::Value(entry)) if wanted.accepts(&entry) => return Step::Found(entry),
+            Waited::Landed(Outcome::Stale(entry)) if wanted.stale && wanted.accepts(&entry) => {
+                return Step::Due(Due::of(entry, Source::Another));
+            }
+            Waited::Landed(Outcome::Error(error)) => return Step::Failed(error),
+            // For a caller that takes no stale values nothing has happened yet.
+            Waited::Landed(Outcome::Stale(_)) => {}
+            Waited::Landed(_) => return Step::Alone,
+            Waited::Lead(seat)
+                if cache.scopes.is_current(seat.stamp(), key.borrow())
+                    && (seat.stamp().carries(wanted.tags) || is_planted(Fault::LeadUntagged)) =>
+            {
+                break seat;
+            }
+            // Overtaken by an invalidation, begun by somebody who knew of fewer tags, or too slow: others
+            // must not get what it makes.
+            Waited::Lead(_) | Waited::Overtaken | Waited::TimedOut => {}
+        }
+        waits += 1;
+        if waits == MAX_WAITS {
+            return Step::Alone;
+        }
+    };
+    if let Some(entry) = overlooked(target, wanted) {
+        seat.land(|| (), || Outcome::Value(Arc::clone(&entry)));
+        return Step::Found(entry);
+    }
+    let as_of = AsOf { stamp: Arc::clone(seat.stamp()), began: seat.began() };
+    let fetched = if asks && cache.settings.remote.is_some() {
+        // Boxed, so that a miss is small where there is no remote store: a crowd of them fits into fewer caches.
+        Box::pin(turn::fetch(&target.cache, key, wanted, &as_of, *anew)).await
+    } else {
+        Ok(Found::Unavailable)
+    };
+    let claimed = match fetched {
+        Ok(Found::Value(entry, left, claimed)) => {
+            seat.land(|| cache.keep(key, &entry), || Outcome::Value(Arc::clone(&entry)));
+            return reload::found(cache, target, entry, left, claimed);
+        }
+        Ok(Found::Stale(entry, claimed)) => {
+            seat.land(|| cache.keep(key, &entry), || Outcome::Stale(Arc::clone(&entry)));
+            return Step::Due(Due::of(entry, Source::Remote).with(claimed));
+        }
+        Ok(Found::Nothing(claimed)) => Some(Box::new(claimed)),
+        Ok(Found::Leased | Found::Unavailable) | Err(_) => None,
+    };
+    cache.counters.misses.increment();
+    Step::Lead(Lead { seat, claimed })
+}
