@@ -2,6 +2,8 @@
 
 use std::process::{Command, Stdio};
 
+use cache_core::store::conformance::hold_the_clock;
+
 use crate::subject::Subject;
 use crate::trace;
 
@@ -59,6 +61,8 @@ pub fn be_counted(subjects: &[Subject]) -> bool {
     let argument = |offset| arguments.get(at + offset).map_or("", String::as_str);
     let (Ok(subject), Ok(calls)) = (argument(1).parse::<usize>(), argument(3).parse()) else { return true };
     let Some(subject) = subjects.get(subject) else { return true };
+    // So slowly as it runs now it would not be taken for busy, and its hits would ask the system for the time.
+    hold_the_clock();
     if argument(2) == Ids::One.name() {
         // The first call loads; a thread's first hits may build what it keeps.
         subject.run(&trace::one(100));
@@ -88,17 +92,12 @@ impl Ids {
 }
 
 /// What the tool's report says on the lines with these names, for each call.
-///
-/// Each program is run three times, and the least counts: by its own time it may be too slow to be given the coarse
-/// clock, and then its hits ask the system instead.
 fn per_call<const N: usize>(lines: [&str; N], tool: &[&str], subject: usize, ids: Ids) -> Option<[f64; N]> {
     let [short, long] = ids.calls();
-    let runs = |calls| (0..3).map(|_| report(tool, subject, ids, calls)).collect::<Option<Vec<_>>>();
-    let (few, many) = (runs(short)?, runs(long)?);
-    let least = |line, reports: &[String]| reports.iter().filter_map(|report| number_on(line, report)).min();
+    let (few, many) = (report(tool, subject, ids, short)?, report(tool, subject, ids, long)?);
     let mut each = [f64::NAN; N];
     for (each, line) in each.iter_mut().zip(lines) {
-        let more = least(line, &many)?.saturating_sub(least(line, &few)?);
+        let more = number_on(line, &many)?.saturating_sub(number_on(line, &few)?);
         #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
         let (more, calls) = (more as f64, (long - short) as f64);
         *each = more / calls;

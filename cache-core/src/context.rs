@@ -56,24 +56,24 @@ pub fn tag(tag: impl Into<Tag>) {
 }
 
 impl Context {
-    /// Runs `load` as the load of `keys`; its output, and the tags it met.
-    pub(crate) async fn run<F: Future>(
-        cache: usize,
-        keys: impl IntoIterator<Item = Key>,
-        mut load: Pin<&mut F>,
-    ) -> (F::Output, Vec<Tag>) {
+    /// The load of `keys` that is about to begin.
+    pub(crate) fn of(cache: usize, keys: impl IntoIterator<Item = Key>) -> Arc<Self> {
         let mut keys = keys.into_iter();
         // The one key of nearly every load takes no allocation of its own.
         let (key, more) = (keys.next(), keys.collect());
         let outer = LOADING.try_with(Arc::clone).ok();
-        let context = Arc::new(Self { cache, key, more, tags: Mutex::default(), outer });
+        Arc::new(Self { cache, key, more, tags: Mutex::default(), outer })
+    }
+
+    /// Runs `load`; its output, and the tags it met.
+    pub(crate) async fn run<F: Future>(self: Arc<Self>, mut load: Pin<&mut F>) -> (F::Output, Vec<Tag>) {
         let output = poll_fn(|task| {
             let mut polled = Poll::Pending;
-            context.within(&mut || polled = load.as_mut().poll(task));
+            self.within(&mut || polled = load.as_mut().poll(task));
             polled
         });
         let output = output.await;
-        let tags = std::mem::take(&mut *context.tags.lock());
+        let tags = std::mem::take(&mut *self.tags.lock());
         (output, tags)
     }
 

@@ -121,6 +121,8 @@ pub(crate) struct Seat {
     /// The last move when this caller came aboard.
     boarded: u64,
     leads: bool,
+    /// Whether this caller has ended the flight, and so is off it already.
+    landed: bool,
 }
 
 impl Flights {
@@ -174,7 +176,7 @@ impl Flights {
     }
 
     fn seat(self: &Arc<Self>, flight: &Arc<Flight>, boarded: u64, leads: bool) -> Seat {
-        Seat { flights: Arc::clone(self), flight: Arc::clone(flight), boarded, leads }
+        Seat { flights: Arc::clone(self), flight: Arc::clone(flight), boarded, leads, landed: false }
     }
 
     fn shard(&self, key: &Key) -> MutexGuard<'_, Board> {
@@ -242,14 +244,15 @@ impl Seat {
     /// Ends the flight: `publish` runs while nobody can come aboard, then everybody who waits gets `outcome`.
     ///
     /// A flight that another has replaced publishes nothing: it would overwrite what is newer.
-    pub(crate) fn land(self, publish: impl FnOnce(), outcome: impl FnOnce() -> Outcome) {
+    pub(crate) fn land(mut self, publish: impl FnOnce(), outcome: impl FnOnce() -> Outcome) {
         let waiting = {
             let mut board = self.flights.shard(self.key());
             if self.take_off(&mut board) {
                 publish();
             }
-            self.flight.aboard.load(Ordering::Relaxed) > 1
+            self.flight.aboard.fetch_sub(1, Ordering::Relaxed) > 1
         };
+        self.landed = true;
         if waiting {
             let _first = self.flight.outcome.set(outcome());
         }
@@ -274,6 +277,9 @@ impl Seat {
 
 impl Drop for Seat {
     fn drop(&mut self) {
+        if self.landed {
+            return;
+        }
         let flight = &self.flight;
         if self.leads && std::thread::panicking() {
             flight.failures.fetch_add(1, Ordering::Relaxed);

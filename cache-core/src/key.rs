@@ -80,6 +80,11 @@ impl Key {
         self.text.whole()
     }
 
+    /// The same as bytes, which nobody has to see to be text.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.text.bytes()
+    }
+
     /// The hash of the text in this process: differs between processes.
     #[must_use]
     #[inline]
@@ -190,14 +195,14 @@ impl<'a> KeyRef<'a> {
     /// The whole text of the key.
     #[must_use]
     pub fn text(&self) -> Cow<'a, str> {
-        // Only text is ever written into a key, so nothing is lost. Usually it is not even looked at a second time.
-        str::from_utf8(self.bytes).map_or_else(|_| String::from_utf8_lossy(self.bytes), Cow::Borrowed)
+        // Only text is ever written into a key, so nothing is lost.
+        String::from_utf8_lossy(self.bytes)
     }
 
     /// The owned form.
     #[must_use]
     pub fn to_key(&self) -> Key {
-        Key { text: Text::new(&self.text()), hash: self.hash }
+        Key { text: Text::new(self.bytes), hash: self.hash }
     }
 }
 

@@ -52,7 +52,12 @@ pub enum Scope {
 
 /// The prefixes of `key` that are scopes, shortest first: each ends in `:`.
 pub(crate) fn levels(key: &str) -> impl Iterator<Item = &str> {
-    key.match_indices(':').take(MAX_LEVELS).map(|(colon, _)| &key[..=colon])
+    ends(key.as_bytes()).map(|end| &key[..end])
+}
+
+/// Where those prefixes end.
+fn ends(key: &[u8]) -> impl Iterator<Item = usize> {
+    key.iter().zip(1..).filter(|(byte, _)| **byte == b':').map(|(_, end)| end).take(MAX_LEVELS)
 }
 
 /// Where the scopes of one cache stand.
@@ -159,7 +164,8 @@ impl Scopes {
     pub(crate) fn stamp(&self, key: &Key, tags: &[Tag]) -> Stamp {
         // Cells before clock: a move that misses a cell not yet there is older than this stamp.
         let (mut cell, mut sound) = (None, true);
-        for id in levels(key.whole()).map(level_id).chain([key_id(key.borrow())]) {
+        let bytes = key.bytes();
+        for id in ends(bytes).map(|end| level_id(&bytes[..end])).chain([key_id(key.borrow())]) {
             let wider = cell;
             let narrower = self.shard(id).lock().cell(id, wider.as_ref());
             // Else another scope has this number, as good as never; what it covers moves with other prefixes.
@@ -258,7 +264,7 @@ impl Scopes {
             Scope::Everything => self.floor.store(next, Ordering::Release),
             Scope::Pattern(pattern) => match pattern.reach() {
                 Reach::Key(key) => self.advance_cell(key_id(KeyRef::from(key)), next),
-                Reach::Level(prefix) => self.advance_cell(level_id(prefix), next),
+                Reach::Level(prefix) => self.advance_cell(level_id(prefix.as_bytes()), next),
                 Reach::Everything => self.floor.store(next, Ordering::Release),
                 Reach::Glob => {
                     let mut globs = self.globs.write();
@@ -461,8 +467,8 @@ fn key_id(key: KeyRef<'_>) -> u64 {
     key.hash64()
 }
 
-fn level_id(prefix: &str) -> u64 {
-    hash_of(prefix.as_bytes()) ^ 0x9E37_79B9_7F4A_7C15
+fn level_id(prefix: &[u8]) -> u64 {
+    hash_of(prefix) ^ 0x9E37_79B9_7F4A_7C15
 }
 
 fn tag_id(tag: &Tag) -> u64 {

@@ -1,5 +1,5 @@
-//! What a hit must not cost: allocations. Instructions are counted in `benches/benches/instructions.rs`, in the
-//! build that users run; times nowhere, for they are never asserted.
+//! What a hit must not cost: allocations. Instructions are held to a limit in `tests/hits`, in the build that
+//! users run; times nowhere, for they are never asserted.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -44,6 +44,11 @@ pub(crate) const ALL: &[Step] = &[
         about: "three threads at once, in thousands of orders; a planted fault is noticed",
         run: schedules,
     },
+    Step {
+        name: "instructions",
+        about: "a hit runs no more instructions than it may, in a release build",
+        run: instructions,
+    },
     Step { name: "doctest", about: "every example in the documentation and the README", run: doctest },
     Step {
         name: "contract",
@@ -243,6 +248,16 @@ fn schedules(workspace: &Workspace) -> Outcome {
     }
 }
 
+fn instructions(workspace: &Workspace) -> Outcome {
+    if !process::exists("valgrind", &["--version"]) {
+        return Ok(Done::skipped("valgrind is not here to count them; install it with your package manager"));
+    }
+    let arguments = ["test", "--release", "--package", "hits", "--", "--nocapture"];
+    let output = check(workspace.cargo(&arguments))?;
+    let counts: Vec<&str> = output.lines().filter(|line| line.ends_with(" at most")).collect();
+    if counts.is_empty() { Ok(Done::skipped(output)) } else { Ok(Done::passed(counts.join("; "))) }
+}
+
 fn doctest(workspace: &Workspace) -> Outcome {
     let output = check(workspace.cargo(&["test", "--workspace", "--all-features", "--doc"]))?;
     counted(&output, "documented examples")
@@ -321,7 +336,7 @@ fn has_toolchain(toolchain: &str) -> bool {
 
 fn docs(workspace: &Workspace) -> Outcome {
     // The members nobody depends on are documented for readers of their source only.
-    const ARGUMENTS: [&str; 12] = [
+    const ARGUMENTS: [&str; 14] = [
         "doc",
         "--workspace",
         "--all-features",
@@ -330,6 +345,8 @@ fn docs(workspace: &Workspace) -> Outcome {
         "xtask",
         "--exclude",
         "tests",
+        "--exclude",
+        "hits",
         "--exclude",
         "benches",
         "--exclude",

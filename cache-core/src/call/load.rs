@@ -124,17 +124,20 @@ impl Sealed {
 /// Runs `body` as the load of `keys` for the cache of this id: its output, how long it took, and the tags it met.
 ///
 /// The body stays where its caller keeps it: each future that has it inside would be as large again.
-pub(super) async fn loaded<F: Future>(
+pub(super) fn loaded<F: Future>(
     cache: Weak<Inner>,
     id: usize,
     keys: impl IntoIterator<Item = Key>,
     body: Pin<&mut F>,
-) -> (F::Output, Duration, Vec<Tag>) {
-    let mut loading = Loading { cache, began: clock::now(), took: None };
-    let (output, met) = Context::run(id, keys, body).await;
-    let took = clock::now().since(loading.began);
-    loading.took = Some(took);
-    (output, took, met)
+) -> impl Future<Output = (F::Output, Duration, Vec<Tag>)> {
+    let context = Context::of(id, keys);
+    async move {
+        let mut loading = Loading { cache, began: clock::now(), took: None };
+        let (output, met) = context.run(body).await;
+        let took = clock::now().since(loading.began);
+        loading.took = Some(took);
+        (output, took, met)
+    }
 }
 
 /// Counts a load from its start to its end, also when that is a panic or a drop.

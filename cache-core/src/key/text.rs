@@ -23,19 +23,23 @@ pub(super) struct Digested {
 }
 
 impl Text {
-    pub(super) fn new(text: &str) -> Self {
+    /// Of the bytes of a text: only text is ever written into a key, so nothing is lost.
+    pub(super) fn new(text: &[u8]) -> Self {
         let mut bytes = [0; SHORT];
         match (u8::try_from(text.len()), bytes.get_mut(..text.len())) {
             (Ok(len), Some(room)) => {
-                room.copy_from_slice(text.as_bytes());
+                room.copy_from_slice(text);
                 Self::Short { len, bytes }
             }
-            _ if text.len() <= MAX_KEY_LEN => Self::Shared(text.into()),
-            _ => {
-                let digested = Digested { whole: text.into(), stored: digested(text).into() };
-                Self::Digested(Arc::new(digested))
-            }
+            _ => Self::long(&String::from_utf8_lossy(text)),
         }
+    }
+
+    fn long(text: &str) -> Self {
+        if text.len() <= MAX_KEY_LEN {
+            return Self::Shared(text.into());
+        }
+        Self::Digested(Arc::new(Digested { whole: text.into(), stored: digested(text).into() }))
     }
 
     /// All of the text.
