@@ -3,14 +3,17 @@
 //! First criterion, for the history of each subject; then the table, whose rounds are interleaved, and its plot.
 //! `-- --quick` runs both briefly, without the plot; `-- --table` the table and the plot alone.
 
-use std::time::Duration;
+use std::hint::black_box;
+use std::time::{Duration, Instant};
 
 use benches::plot::{self, Bars, Group};
 use benches::rounds::{self, Effort};
 use benches::subject::{Subject, Value};
 use benches::table::{Table, number, ratio};
 use benches::{count, peers, trace};
+use cache_core::store::conformance::ask;
 use criterion::{BenchmarkId, Criterion};
+use larder::Cache;
 
 fn main() -> std::io::Result<()> {
     let asked = |option: &str| std::env::args().any(|argument| argument == option);
@@ -26,6 +29,7 @@ fn main() -> std::io::Result<()> {
     }
     let (tables, plot) = compared(&subjects, &traces, effort);
     print!("\n{tables}");
+    println!("{}", asked_of(effort));
     if quick { Ok(()) } else { plot::write("hit_cost.svg", &plot) }
 }
 
@@ -116,6 +120,25 @@ fn compared(subjects: &[Subject], traces: &Traces, effort: Effort) -> (String, S
             .to_owned(),
     );
     (tables.join("\n"), drawn(subjects, &one, &zipf))
+}
+
+/// What a hit asks of the rule, the clock and the counter, besides finding its entry and giving it away.
+fn asked_of(effort: Effort) -> String {
+    let (cache, calls) = (Cache::global(), u32::try_from(effort.block).unwrap_or(u32::MAX));
+    let timed = |run: &mut dyn FnMut()| {
+        let start = Instant::now();
+        run();
+        start.elapsed()
+    };
+    let ask = || assert_eq!(ask(&cache, "user:42", calls), calls, "it is there, current and fresh");
+    let nothing = || assert_eq!((0..calls).filter(|call| black_box(call) < &calls).count(), effort.block);
+    let (mut asking, mut idling) = (ask, nothing);
+    let [asked, idle] = rounds::in_turns(
+        effort.rounds,
+        effort.block,
+        &mut [&mut || timed(&mut asking), &mut || timed(&mut idling)],
+    );
+    format!("The rule, the clock and the counter together: {:.1} ns; at most 8 is the target.", asked - idle)
 }
 
 fn drawn(subjects: &[Subject], one: &[f64], zipf: &[f64]) -> String {

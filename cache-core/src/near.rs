@@ -100,7 +100,7 @@ impl Inner {
 
     /// Whether the entry, found under `key`, is current and fresh.
     #[inline]
-    fn may_serve(&self, entry: &Entry, key: KeyRef<'_>) -> bool {
+    pub(crate) fn may_serve(&self, entry: &Entry, key: KeyRef<'_>) -> bool {
         // Before the rule is asked: what was heard up to then, the rule knows.
         let trust = self.trust();
         if !(self.scopes.is_current(entry.stamp(), key) || is_planted(Fault::HitUnasked)) {

@@ -5,14 +5,16 @@ mod local;
 mod remote;
 
 use std::any::Any;
+use std::hint::black_box;
 use std::sync::Arc;
 
 pub use local::local;
 pub use remote::remote;
 
+use crate::cache::Cache;
 use crate::clock::Moment;
 use crate::entry::{Entry, Until};
-use crate::key::Key;
+use crate::key::{Key, KeyRef};
 use crate::scope::Scopes;
 
 /// An entry that holds `value`, for a store to keep under `key`.
@@ -45,6 +47,35 @@ pub fn entry<V: Any + Send + Sync>(key: impl Into<Key>, value: V, weight: usize)
 /// ```
 pub fn hold_the_clock() {
     crate::clock::hold();
+}
+
+/// Asks the rule and the clock about what is under `key`, and counts a hit, so many `times`: how often it may be served.
+///
+/// That is what a hit does besides finding its entry and giving it away. For measuring it.
+///
+/// # Examples
+///
+/// ```
+/// use cache_core::Cache;
+/// use cache_core::store::conformance::ask;
+///
+/// assert_eq!(ask(&Cache::builder().build(), "user:42", 10), 0, "there is nothing under it");
+/// ```
+#[must_use]
+pub fn ask(cache: &Cache, key: &str, times: u32) -> u32 {
+    let (cache, key) = (cache.inner(), KeyRef::from(key));
+    let entry = cache.peek(key, |entry| Some(Arc::clone(entry)));
+    let served = |entry: &Arc<Entry>| {
+        let may = |_: &u32| {
+            let may = black_box(cache).may_serve(black_box(entry), key);
+            if may {
+                cache.counters.local_hits.increment();
+            }
+            may
+        };
+        (0..times).filter(may).count()
+    };
+    entry.as_ref().map(served).and_then(|times| u32::try_from(times).ok()).unwrap_or_default()
 }
 
 /// The value that `entry` holds, if it is a `V`.
