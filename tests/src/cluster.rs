@@ -226,5 +226,7 @@ fn node(options: &[&str]) -> Server {
     let usual = ["--cluster-enabled", "yes", "--cluster-node-timeout", "1000"];
     // A replica takes over however long ago it heard of its primary, and is in step at once.
     let further = ["--cluster-replica-validity-factor", "0", "--repl-diskless-sync-delay", "0"];
-    Server::start_with(&[&usual[..], &further, options].concat())
+    // Nobody is told of a replica before it has heard something: left to itself, a primary says so every ten seconds.
+    let talkative = ["--repl-ping-replica-period", "1"];
+    Server::start_with(&[&usual[..], &further, &talkative, options].concat())
 }
