@@ -50,3 +50,16 @@ fn tcp_settings() -> TcpSettings {
     let settings = settings.set_user_timeout(USER_TIMEOUT);
     settings
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_requests_do_not_wait_and_a_peer_that_vanished_is_noticed() {
+        let settings = tcp_settings();
+        assert!(settings.nodelay() && settings.keepalive().is_some());
+        #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
+        assert_eq!(settings.user_timeout(), Some(USER_TIMEOUT));
+    }
+}

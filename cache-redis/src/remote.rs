@@ -202,7 +202,9 @@ fn add_to(health: &mut Health, replies: Vec<Value>) -> Result<(), Failure> {
     answered(replies.next().unwrap_or_default())?;
     // A user may be allowed to use the store and not to see its figures.
     let [server, memory, keys, replication] = std::array::from_fn(|_| replies.next().unwrap_or_default());
-    let version = figure(&server, "redis_version").map(str::to_owned);
+    // Valkey says with which version of Redis it agrees, too.
+    let version = figure(&server, "valkey_version").or_else(|| figure(&server, "redis_version"));
+    let version = version.map(str::to_owned);
     health.server_version = health.server_version.take().or(version);
     let used = figure(&memory, "used_memory").and_then(|bytes| bytes.parse().ok());
     health.used_memory = sum(health.used_memory, used);

@@ -5,6 +5,7 @@
 use std::time::{Duration, Instant};
 
 use larder::{Cache, ErrorKind, Redis, RemoteHealth, Result};
+use tests::cluster::Cluster;
 use tests::log::Log;
 use tests::proxy::{Fault, Proxy};
 use tests::redis::{Server, patient};
@@ -243,6 +244,82 @@ async fn a_server_that_refuses() {
         assert!(alone == 1 && warnings.len() <= 3, "{what}: one line for each change: {warnings:?}");
         assert!(!log.text().contains("hunter2") && !log.text().contains("hunter3"), "{what}");
     }
+}
+
+#[tokio::test]
+async fn a_server_that_wants_a_password_from_now_on() {
+    let server = Server::start();
+    server.tell::<()>(&["ACL", "SETUSER", "admin", "on", ">admin", "~*", "&*", "+@all"]);
+    let mut admin = redis::Client::open(server.url_with("admin:admin")).unwrap().get_connection().unwrap();
+    let mut tell = |words: &[&str]| redis::Cmd::new().arg(words).exec(&mut admin).expect("it is done");
+    let log = Log::of_this_thread();
+    let cache = filled(cache(patient(server.url()))).await;
+    tell(&["CONFIG", "SET", "requirepass", "canary-password"]);
+    tell(&["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]);
+    suffer(&cache, "NOAUTH").await;
+    let said = health(&cache).await.server.expect_err("`health` says so");
+    assert_eq!(clean(said).kind(), ErrorKind::Denied);
+    tell(&["ACL", "SETUSER", "default", "nopass"]);
+    recover(&cache, &cache_at(&server), "NOAUTH", 2 * SOON).await;
+    assert!(log.text().contains("NOAUTH"), "the reason is in the log: {}", log.text());
+}
+
+/// TRYAGAIN: of several keys of a slot that is on its way, some have arrived and some have not.
+#[tokio::test]
+async fn a_slot_that_is_on_its_way_and_does_not_arrive() {
+    let cluster = Cluster::start().await;
+    let redis = Redis::builder().url(cluster.url()).read_deadline(SLACK).invalidate_deadline(SLACK);
+    let cache = filled(cache(redis.build().unwrap())).await;
+    let other = Cache::builder().namespace("shop").remote(patient(cluster.url())).build();
+    let control = "{larder:shop}:g:*";
+    let (from, slot) =
+        (cluster.holders(control, 0)[0], cluster.nodes[0].tell::<u64>(&["CLUSTER", "KEYSLOT", control]));
+    let (source, slot, to) = (&cluster.nodes[from], slot.to_string(), cluster.id((from + 1) % 3));
+    source.tell::<()>(&["CLUSTER", "SETSLOT", &slot, "MIGRATING", &to]);
+    assert_eq!(load(&cache, "canary:kept", 2).await, 1, "what is still there is a hit");
+    for number in 0..3 {
+        let key = format!("canary:{number}");
+        assert_eq!(load(&cache, &key, number).await, number, "the body runs, or what it stored is found");
+    }
+    // One of its scopes is there, the other is nowhere: it may have gone on.
+    let error = cache.invalidate("canary:*").await.expect_err("it is owed");
+    assert_eq!(clean(error).kind(), ErrorKind::Unavailable);
+    assert!(source.tell::<String>(&["INFO", "errorstats"]).contains("errorstat_TRYAGAIN"));
+    assert_eq!(load(&cache, "canary:kept", 2).await, 2, "the old value is gone here");
+    assert_eq!(health(&cache).await.owed_invalidations, 1);
+    source.tell::<()>(&["CLUSTER", "SETSLOT", &slot, "STABLE"]);
+    recover(&cache, &other, "TRYAGAIN", SOON).await;
+}
+
+/// MOVED: two nodes that send a call from one to the other, which does not end by itself.
+#[tokio::test]
+async fn nodes_that_name_each_other_are_asked_a_few_times_and_then_the_body_runs() {
+    let cluster = Cluster::start().await;
+    let cache = filled(cache(patient(cluster.url()))).await;
+    let control = cluster.holders("{larder:shop}:g:*", 0)[0];
+    let key = (0..)
+        .map(|id| format!("lost:{id}"))
+        .find(|key| cluster.holders(&format!("shop:{key}"), control)[0] != control);
+    let key = key.expect("a key elsewhere");
+    let name = format!("shop:{key}");
+    let (one, two) = (cluster.holders(&name, control)[0], control);
+    let slot = cluster.nodes[0].tell::<u64>(&["CLUSTER", "KEYSLOT", &name]).to_string();
+    cluster.nodes[one].tell::<()>(&["CLUSTER", "SETSLOT", &slot, "NODE", &cluster.id(two)]);
+    let moved = || -> u64 {
+        let count = |node: &Server| {
+            let errors: String = node.tell(&["INFO", "errorstats"]);
+            let of_these = errors.lines().find_map(|line| line.strip_prefix("errorstat_MOVED:count="));
+            of_these.and_then(|count| count.trim().parse::<u64>().ok()).unwrap_or(0)
+        };
+        cluster.nodes.iter().map(count).sum()
+    };
+    let before = moved();
+    assert_eq!(load(&cache, &key, 7).await, 7, "the body runs");
+    let asked = moved() - before;
+    // Three commands each time: to live, to read, to claim. It is stored nowhere, which is found out in one more.
+    assert!((4..=4 * 4).contains(&asked), "{asked} times sent on");
+    assert_eq!(load(&cache, "canary:kept", 8).await, 1, "what is elsewhere is a hit");
+    assert_eq!(cache.stats().breaker_openings, 0);
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cache_core::store::{Claim, Expect, Generation, Put, RemoteStore, Token};
-use larder::Redis;
+use larder::{ErrorKind, Redis};
 use tests::redis::{Server, patient};
 
 const TTL: Duration = Duration::from_secs(60);
@@ -227,7 +227,8 @@ async fn health_carries_the_figures_of_the_server() {
     let health = store.health().await.unwrap();
     let info: String = server.tell(&["INFO", "server"]);
     let version = health.server_version.unwrap();
-    assert!(info.contains(&format!("redis_version:{version}\r\n")), "{version}");
+    let kind = if info.contains("valkey_version:") { "valkey" } else { "redis" };
+    assert!(info.contains(&format!("{kind}_version:{version}\r\n")), "{version}");
     assert!(health.used_memory.unwrap() > 100_000);
     assert_eq!(health.keys, Some(1));
     assert!(health.round_trip > Duration::ZERO && health.round_trip < Duration::from_secs(1));
@@ -241,4 +242,24 @@ async fn the_connection_bears_its_name() {
     named.health().await.unwrap();
     let clients: String = server.tell(&["CLIENT", "LIST"]);
     assert!(clients.contains(" name=larder ") && clients.contains(" name=shop-7 "), "{clients}");
+}
+
+#[tokio::test]
+async fn a_builder_says_one_by_one_what_a_url_says() {
+    let server = Server::start();
+    server.tell::<()>(&["ACL", "SETUSER", "shop", "on", ">canary-password", "~*", "&*", "+@all"]);
+    let patience = Duration::from_secs(10);
+    let builder = Redis::builder().host("127.0.0.1").port(server.port()).db(3);
+    let builder = builder.user("shop").password("canary-password").client_name("shop-8");
+    let builder = builder.read_deadline(patience).write_deadline(patience).invalidate_deadline(patience);
+    let store = builder.connect().await.unwrap();
+    store.put_many(&[Put { name: "name", scopes: &[], value: b"value", ttl: TTL }]).await.unwrap();
+    let keyspace: String = server.tell(&["INFO", "keyspace"]);
+    assert!(keyspace.contains("db3:keys=1") && !keyspace.contains("db0:"), "{keyspace}");
+    let clients: String = server.tell(&["CLIENT", "LIST"]);
+    let ours = clients.lines().find(|line| line.contains(" name=shop-8 ")).expect("our connection");
+    assert!(ours.contains(" user=shop ") && ours.contains(" db=3 "), "{ours}");
+    // And what is wrong in it is said by name.
+    let wrong = Redis::builder().url(server.url()).user("shop").password("canary-wrong");
+    assert_eq!(tests::secrets::clean(wrong.connect().await.unwrap_err()).kind(), ErrorKind::Denied);
 }
