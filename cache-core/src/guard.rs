@@ -16,7 +16,9 @@ use crate::breaker::{Breaker, Change, Outcome, Refused};
 use crate::error::{Error, ErrorKind, Result};
 use crate::random;
 use crate::stats::{Counter, Stats};
-use crate::store::{Append, Claim, Expect, Fetched, Health, News, Position, Put, Reader, RemoteStore, Token};
+use crate::store::{
+    Append, Claim, Expect, Fence, Fetched, Health, News, Position, Put, Reader, RemoteStore, Token,
+};
 
 /// The longest pause before the first look whether a store is back; it doubles with each further one.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
@@ -226,6 +228,16 @@ impl RemoteStore for Guard {
         append: Option<Append<'_>>,
     ) -> Result<Option<Position>> {
         self.ask(true, self.shared.store.invalidate(names, scopes, append)).await
+    }
+
+    async fn fence(
+        &self,
+        names: &[String],
+        scopes: &[String],
+        fence: Fence,
+        append: Option<Append<'_>>,
+    ) -> Result<Option<Position>> {
+        self.ask(true, self.shared.store.fence(names, scopes, fence, append)).await
     }
 
     /// Not counted, and asked whatever the breaker thinks: a feed is nobody's operation, and has pauses of its own.

@@ -231,7 +231,7 @@ impl Inner {
                 ..Claim::new(token, self.lease())
             };
             let claim = Some(claim).filter(|_| claims);
-            let Fetched { value, ttl, generations, leased } = remote.fetch(&name, &scopes, claim).await?;
+            let Fetched { value, ttl, generations, leased, .. } = remote.fetch(&name, &scopes, claim).await?;
             if leased {
                 return Ok(Found::Leased);
             }

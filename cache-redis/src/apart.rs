@@ -10,6 +10,9 @@
 //! - **Invalidating**: the scopes move, then the names are removed, then the scopes move again, then the record is appended.
 //!   Each is complete before the next begins; within one, nobody knows what comes first. Whoever learns of the record finds
 //!   everything moved and removed. The first step is for what follows.
+//! - **Fencing** is that with a fence around each. While the scopes are fenced and a name is not yet, it is as fenced for
+//!   whoever reads it with them. When the fence is taken away, whoever finds the scopes free and the name not, or the
+//!   other way round, is told that there is one.
 //! - **Storing while a scope is unmoved** (what a mutation made, in place of what is there): a lease is put under the
 //!   name, then the scope is compared and moved, then the value is stored under the lease. An invalidation of the name
 //!   moved the scope before it removed the name: either that was before the comparison, which then fails, or
@@ -18,10 +21,11 @@
 //!   moves this scope first and then takes the place of the lease; so does a claim, which is of a load that is newer than the mutation.
 
 use std::collections::{BTreeSet, HashMap};
+use std::slice;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cache_core::store::{Append, Expect, Fetched, Generation, Position, Put, Token};
+use cache_core::store::{Append, Claim, Expect, Fence, Fetched, Generation, Position, Put, Token};
 use redis::Value;
 
 use crate::batch::{Asked, Place};
@@ -31,7 +35,7 @@ use crate::log;
 use crate::random;
 use crate::read::{Look, answered, generation};
 use crate::remote::{invalidation, store, whether};
-use crate::script::{Arg, Call, EXTEND, LEASE, MOVE};
+use crate::script::{Arg, Call, EXTEND, LEASE, MOVE, UNLOCK};
 use crate::slots::slot;
 use crate::supervisor::{Budget, Purpose};
 use crate::time::{GENERATION, kept, millis};
@@ -143,7 +147,7 @@ impl Cluster {
             .collect();
         // A scope that is read as if it were a name, too: what there is to be minted is minted.
         let minted: Vec<Look<'_>> = (open_scopes.iter())
-            .map(|scope| Look { name: scope, scopes: std::slice::from_ref(*scope), claim: None, timed: true })
+            .map(|scope| Look { name: scope, scopes: slice::from_ref(*scope), claim: None, timed: true })
             .collect();
         let calls: Vec<Call<'_>> =
             open_names.iter().map(|name| name.script()).chain(minted.iter().map(Look::script)).collect();
@@ -152,11 +156,9 @@ impl Cluster {
         let read: Vec<Result<Fetched, Failure>> = (open_names.iter().zip(&mut replies))
             .map(|(name, reply)| name.read(reply.map_err(Failure::of_a_part)?))
             .collect();
-        let held: HashMap<&String, Result<Option<Generation>, Failure>> = (open_scopes.iter().zip(&minted))
+        let held: HashMap<&String, Result<Fetched, Failure>> = (open_scopes.iter().zip(&minted))
             .zip(&mut replies)
-            .map(|((scope, look), reply)| {
-                (*scope, reply.and_then(|reply| Ok(look.read(reply)?.generations.pop())))
-            })
+            .map(|((scope, look), reply)| (*scope, reply.and_then(|reply| look.read(reply))))
             .collect();
 
         let mut read = read.into_iter();
@@ -166,19 +168,35 @@ impl Cluster {
                 Some(found) => Ok(found),
                 None => read.next().unwrap_or_else(|| Err(Failure::unexpected())),
             };
-            let generations =
-                look.scopes.iter().zip(generations).map(|(scope, generation)| match generation {
-                    Some(generation) => Ok(generation),
-                    None => held
-                        .get(scope)
-                        .cloned()
-                        .and_then(Result::transpose)
-                        .unwrap_or_else(|| Err(Failure::unexpected())),
-                });
+            let mut fenced = false;
+            let generations = look.scopes.iter().zip(generations).map(|(scope, generation)| {
+                if let Some(generation) = generation {
+                    return Ok(generation);
+                }
+                let mut minted = held.get(scope).cloned().ok_or_else(Failure::unexpected)??;
+                fenced |= minted.fenced;
+                minted.generations.pop().ok_or_else(Failure::unexpected)
+            });
             let generations = generations.collect::<Result<_, _>>()?;
-            Ok(Fetched { generations, ..found? })
+            let found = found?;
+            Ok(if fenced {
+                Fetched { generations, fenced, ..Fetched::default() }
+            } else {
+                Fetched { generations, ..found }
+            })
         });
-        Ok(settled.collect())
+        let settled: Vec<Result<Fetched, Failure>> = settled.collect();
+        // Who claims knows nothing of the scopes.
+        let fenced =
+            looks.iter().zip(&settled).filter(|(_, read)| read.as_ref().is_ok_and(|read| read.fenced));
+        let claims = fenced.filter_map(|(look, _)| Some((look.name, look.claim?)));
+        let given_back: Vec<Call<'_>> = claims
+            .map(|(name, claim)| Call::script(&UNLOCK, vec![name], vec![Arg::Marked(LEASE, &claim.token.0)]))
+            .collect();
+        if !given_back.is_empty() {
+            self.each(budget, given_back).await?;
+        }
+        Ok(settled)
     }
 
     pub(crate) async fn publish(self: &Arc<Self>, put: Put<'_>, expect: Expect<'_>) -> Result<bool, Failure> {
@@ -191,10 +209,13 @@ impl Cluster {
         token[..8].copy_from_slice(&first);
         token[8..].copy_from_slice(&second);
         // Longer than all of this may take.
-        let lease = Arg::Number(millis(2 * budget.limit() + Duration::from_secs(1)));
-        let claim =
-            Call::command("SET", vec![put.name], vec![Arg::Marked(LEASE, &token), Arg::Bytes(b"PX"), lease]);
-        self.all(budget, vec![claim]).await.map_err(Failure::of_a_part)?;
+        let lease = 2 * budget.limit() + Duration::from_secs(1);
+        let claim = Claim { reject: Some(&[]), ..Claim::new(Token(token), lease) };
+        let look = Look { name: put.name, scopes: &[], claim: Some(&claim), timed: false };
+        let claimed = self.ask(budget, vec![look.script()]).await.map_err(Failure::of_a_part)?;
+        if look.read(claimed.into_iter().next().unwrap_or_default())?.fenced {
+            return Ok(false);
+        }
         let args = vec![
             Arg::Generation(position.0),
             Arg::Generation(random::generation()),
@@ -216,16 +237,17 @@ impl Cluster {
         self: &Arc<Self>,
         names: &[String],
         scopes: &[String],
+        fence: Option<Fence>,
         append: Option<Append<'_>>,
     ) -> Result<Option<Position>, Failure> {
-        let budget = self.budget(Purpose::Invalidate);
+        let (budget, fence) = (self.budget(Purpose::Invalidate), fence.as_ref());
         let replicas = append.map_or(0, |append| append.replicas);
         // Less than the deadline, so that there is an answer.
         let witness = |key| Call::witness(key, replicas, budget.limit() * 3 / 4);
-        self.all(budget, moves(scopes)).await?;
+        self.all(budget, moves(scopes, fence)).await?;
         if !names.is_empty() {
             let removals = names.iter().flat_map(|name| {
-                let removal = Call::command("UNLINK", vec![name.as_str()], Vec::new());
+                let removal = invalidation(slice::from_ref(name), &[], fence, None);
                 std::iter::once(removal).chain((replicas > 0).then(|| witness(name)))
             });
             for (place, reply) in self.each(budget, removals.collect()).await?.into_iter().enumerate() {
@@ -236,7 +258,7 @@ impl Cluster {
             }
         }
         let Some(append) = append else {
-            self.all(budget, moves(scopes)).await?;
+            self.all(budget, moves(scopes, fence)).await?;
             return Ok(None);
         };
         let kept = log::Keys::of(append.log);
@@ -245,10 +267,10 @@ impl Cluster {
         let scopes = if together {
             scopes
         } else {
-            self.all(budget, moves(scopes)).await?;
+            self.all(budget, moves(scopes, fence)).await?;
             &[]
         };
-        let mut calls = vec![invalidation(&[], scopes, Some((&append, &kept)))];
+        let mut calls = vec![invalidation(&[], scopes, fence, Some((&append, &kept)))];
         calls.extend((replicas > 0).then(|| witness(&kept.log)));
         let mut replies = self.ask(budget, calls).await?.into_iter();
         let position = log::position(replies.next().unwrap_or_default())?;
@@ -297,12 +319,12 @@ impl Cluster {
 }
 
 /// What moves `scopes`: in one step where they have one slot.
-fn moves(scopes: &[String]) -> Vec<Call<'_>> {
+fn moves<'a>(scopes: &'a [String], fence: Option<&'a Fence>) -> Vec<Call<'a>> {
     if scopes.windows(2).all(|pair| slot(&pair[0]) == slot(&pair[1])) {
-        let all = (!scopes.is_empty()).then(|| invalidation(&[], scopes, None));
+        let all = (!scopes.is_empty()).then(|| invalidation(&[], scopes, fence, None));
         return all.into_iter().collect();
     }
-    scopes.iter().map(|scope| invalidation(&[], std::slice::from_ref(scope), None)).collect()
+    scopes.iter().map(|scope| invalidation(&[], slice::from_ref(scope), fence, None)).collect()
 }
 
 /// Whether so many replicas have what was written, where that was asked.

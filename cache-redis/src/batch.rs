@@ -418,7 +418,7 @@ mod tests {
                     .iter()
                     .map(|text| Generation(text.as_bytes().try_into().unwrap()))
                     .collect(),
-                leased: false,
+                ..Fetched::default()
             };
             assert_eq!(answers.seen(&looks[at], places[at]).ok(), Some(Seen::Found(found)));
         }

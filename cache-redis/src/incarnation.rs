@@ -10,7 +10,7 @@
 use cache_core::store::Token;
 use redis::Value;
 
-use crate::script::{LEASE, VALUE};
+use crate::script::{FENCE, LEASE, VALUE};
 
 /// The beginning of the number of a server's history. Zero where the server does not tell it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,7 +30,7 @@ impl Incarnation {
         Some(Self(bytes))
     }
 
-    /// What `reply` says of this life of the server: a value or a lease without the incarnation after its mark, a
+    /// What `reply` says of this life of the server: a value, a lease or a fence without the incarnation after its mark, a
     /// generation without that before it, and nothing in place of what another life has left. What was never ours is
     /// an empty text: no generation, and a value that whoever asked will refuse, and count.
     pub(crate) fn taken_out_of(self, reply: Value) -> Value {
@@ -41,9 +41,9 @@ impl Incarnation {
             Value::BulkString(mut bytes) => {
                 let from = match bytes.first() {
                     // No generation begins so, but for one incarnation in 2⁶⁴.
-                    Some(&(LEASE | VALUE)) if bytes[1..].starts_with(&self.0) => 1,
+                    Some(&(LEASE | VALUE | FENCE)) if bytes[1..].starts_with(&self.0) => 1,
                     _ if bytes.starts_with(&self.0) => 0,
-                    Some(&VALUE) if bytes.len() > LEN => return Value::Nil,
+                    Some(&(VALUE | FENCE)) if bytes.len() > LEN => return Value::Nil,
                     Some(&LEASE) if bytes.len() == 1 + LEN + size_of::<Token>() => return Value::Nil,
                     _ => return Value::BulkString(Vec::new()),
                 };
@@ -100,9 +100,11 @@ mod tests {
             ("VABCDEFGHvalue", Some("Vvalue")),
             ("VABCDEFGH", Some("V")),
             ("PABCDEFGHtoken", Some("Ptoken")),
+            ("FABCDEFGHfences", Some("Ffences")),
             ("ABCDEFGH12345678", Some("12345678")),
             ("VOTHERONEvalue", None),
             ("POTHERONE0123456789abcdef", None),
+            ("FOTHERONEfences", None),
             ("POTHERONE0123456789", Some("")),
             ("OTHERONE12345678", Some("")),
             ("VABCDEFG", Some("")),

@@ -18,7 +18,7 @@ use redis::Value;
 
 use crate::error::Failure;
 use crate::random;
-use crate::script::{Arg, Call, FETCH, LEASE, VALUE};
+use crate::script::{Arg, Call, FENCE, FETCH, LEASE, VALUE};
 use crate::time::{FOREVER, GENERATION, millis};
 
 /// A name to be read, with its scopes, and perhaps to be claimed.
@@ -107,13 +107,16 @@ impl<'a> Look<'a> {
                 }
                 Some(_) => Ok(Seen::Unclear),
             },
+            Value::BulkString(bytes) if bytes.first() == Some(&FENCE) => {
+                Ok(Seen::Found(Fetched { fenced: true, ..absent(generations) }))
+            }
             Value::BulkString(bytes) => {
                 let bytes = unmarked(bytes);
                 let rejected = self.claim.and_then(|claim| claim.reject);
                 if rejected.is_some_and(|reject| bytes.starts_with(reject)) {
                     return Ok(Seen::Unclear);
                 }
-                Ok(Seen::Found(Fetched { value: Some(bytes), ttl, generations, leased: false }))
+                Ok(Seen::Found(Fetched { value: Some(bytes), ttl, ..absent(generations) }))
             }
             Value::Nil => match lease {
                 Some(reply) => claimed(reply, absent(generations)),
@@ -141,9 +144,9 @@ impl<'a> Look<'a> {
         if generations.len() != self.scopes.len() {
             return Err(Failure::unexpected());
         }
-        // Without a value there is no time to live; the script then says whether it has yielded.
-        let (ttl, leased) = if value.is_some() { (left(ttl), false) } else { (Duration::ZERO, ttl == 1) };
-        Ok(Fetched { value, ttl, generations, leased })
+        // Without a value there is no time to live; the script then says why there may be none.
+        let (ttl, why) = if value.is_some() { (left(ttl), 0) } else { (Duration::ZERO, ttl) };
+        Ok(Fetched { value, ttl, generations, leased: why == 1, fenced: why == 2 })
     }
 }
 
@@ -219,7 +222,7 @@ mod tests {
     fn found(value: Option<&str>, millis: u64) -> Fetched {
         let value = value.map(|text| text.as_bytes().to_vec());
         let generations = vec![Generation(*b"12345678")];
-        Fetched { value, ttl: Duration::from_millis(millis), generations, leased: false }
+        Fetched { value, ttl: Duration::from_millis(millis), generations, ..Fetched::default() }
     }
 
     #[test]
@@ -252,6 +255,12 @@ mod tests {
         let own = Value::BulkString([&b"P"[..], &CLAIM.token.0].concat());
         let answer = seen(Some(&yielding), [Value::Int(5), own, generation()], None);
         assert_eq!(answer, Some(Seen::Unclear), "nobody yields to himself");
+        let fence = || Value::BulkString([&b"F"[..], &[9; 29]].concat());
+        let fenced = || Some(Seen::Found(Fetched { fenced: true, ..found(None, 0) }));
+        assert_eq!((plain(fence()), claiming(fence(), Some(Value::Nil))), (fenced(), fenced()));
+        let around_the_scope = Value::BulkString(vec![9; 8 + 29]);
+        let answer = seen(None, [Value::Int(5), bytes("Vvalue"), around_the_scope], None);
+        assert_eq!(answer, Some(Seen::Unclear), "the script knows what it is");
         assert_eq!(claiming(Value::Nil, None), Some(Seen::Unclaimed(found(None, 0))));
         assert_eq!(claiming(Value::Nil, Some(Value::Okay)), nothing());
         assert_eq!(claiming(Value::Nil, Some(Value::Nil)), Some(Seen::Unclear), "somebody came between");

@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use cache_core::Result;
 use cache_core::store::{
-    Append, Claim, Expect, Fetched, Health, News, Position, Put, Reader, RemoteStore, Token,
+    Append, Claim, Expect, Fence, Fetched, Health, News, Position, Put, Reader, RemoteStore, Token,
 };
 use redis::Value;
 use tokio::time::Instant;
@@ -85,20 +85,17 @@ impl RemoteStore for Redis {
         scopes: &[String],
         append: Option<Append<'_>>,
     ) -> Result<Option<Position>> {
-        if names.is_empty() && scopes.is_empty() && append.is_none() {
-            return Ok(None);
-        }
-        let replicas = append.map_or(0, |append| append.replicas);
-        let server = if replicas > 0 { self.witness() } else { self.server() };
-        if let Server::Cluster(cluster) = server {
-            return Ok(cluster.invalidate(names, scopes, append).await?);
-        }
-        let kept = append.map(|append| log::Keys::of(append.log));
-        let call = invalidation(names, scopes, append.as_ref().zip(kept.as_ref()));
-        if replicas > 0 {
-            return self.witnessed(call, replicas).await;
-        }
-        Ok(log::position(self.one(self.server().budget(Purpose::Invalidate), call).await?)?)
+        self.move_all(names, scopes, None, append).await
+    }
+
+    async fn fence(
+        &self,
+        names: &[String],
+        scopes: &[String],
+        fence: Fence,
+        append: Option<Append<'_>>,
+    ) -> Result<Option<Position>> {
+        self.move_all(names, scopes, Some(fence), append).await
     }
 
     async fn await_news(&self, log: &str, after: Position, limit: Duration) -> Result<()> {
@@ -233,6 +230,30 @@ impl Redis {
         }
     }
 
+    /// Removes the names and moves the scopes, perhaps with a fence around them.
+    async fn move_all(
+        &self,
+        names: &[String],
+        scopes: &[String],
+        fence: Option<Fence>,
+        append: Option<Append<'_>>,
+    ) -> Result<Option<Position>> {
+        if names.is_empty() && scopes.is_empty() && append.is_none() {
+            return Ok(None);
+        }
+        let replicas = append.map_or(0, |append| append.replicas);
+        let server = if replicas > 0 { self.witness() } else { self.server() };
+        if let Server::Cluster(cluster) = server {
+            return Ok(cluster.invalidate(names, scopes, fence, append).await?);
+        }
+        let kept = append.map(|append| log::Keys::of(append.log));
+        let call = invalidation(names, scopes, fence.as_ref(), append.as_ref().zip(kept.as_ref()));
+        if replicas > 0 {
+            return self.witnessed(call, replicas).await;
+        }
+        Ok(log::position(self.one(self.server().budget(Purpose::Invalidate), call).await?)?)
+    }
+
     /// What a look has left to do: a claim, or all of it in a script.
     async fn fetch_the_rest(&self, budget: Budget, look: Look<'_>, mut seen: Seen) -> Result<Fetched> {
         if let (Seen::Unclaimed(absent), Some(claim)) = (&mut seen, look.claim) {
@@ -289,16 +310,25 @@ fn fence(name: &str) -> String {
     format!("{name}:fence")
 }
 
-/// What removes `names`, moves `scopes`, and appends.
+/// What removes `names`, moves `scopes`, puts the fence around both, and appends.
 pub(crate) fn invalidation<'a>(
     names: &'a [String],
     scopes: &'a [String],
+    fence: Option<&'a Fence>,
     append: Option<(&Append<'a>, &'a log::Keys)>,
 ) -> Call<'a> {
     let mut keys: Vec<&str> = names.iter().chain(scopes).map(String::as_str).collect();
     let count = |names: &[String]| Arg::Number(u64::try_from(names.len()).unwrap_or(u64::MAX));
     let generation = Arg::Generation(random::generation());
-    let mut args = vec![count(names), count(scopes), Arg::Number(millis(GENERATION)), generation];
+    let lasts = fence.filter(|fence| !fence.lasts.is_zero()).map_or(0, |fence| millis(fence.lasts));
+    let mut args = vec![
+        count(names),
+        count(scopes),
+        Arg::Number(millis(GENERATION)),
+        generation,
+        Arg::Bytes(fence.map_or(&[], |fence| &fence.token.0)),
+        Arg::Number(lasts),
+    ];
     if let Some((append, kept)) = append {
         keys.extend([kept.control.as_str(), &kept.log]);
         args.extend(log::appended(append));

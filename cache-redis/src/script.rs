@@ -17,6 +17,9 @@ pub(crate) const LEASE: u8 = b'P';
 /// Before the bytes of a value.
 pub(crate) const VALUE: u8 = b'V';
 
+/// Before the fences around a name.
+pub(crate) const FENCE: u8 = b'F';
+
 pub(crate) static FETCH: Script = Script::new(include_str!("script/fetch.lua"));
 pub(crate) static STORE: Script = Script::new(include_str!("script/store.lua"));
 pub(crate) static INVALIDATE: Script =

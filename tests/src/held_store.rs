@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use larder::store::{
-    Append, Claim, Expect, Fetched, Health, News, Position, Put, Reader, RemoteStore, Token,
+    Append, Claim, Expect, Fence, Fetched, Health, News, Position, Put, Reader, RemoteStore, Token,
 };
 use larder::{Error, ErrorKind, Result};
 
@@ -138,6 +138,20 @@ impl RemoteStore for HeldStore {
             return Err(gone());
         }
         self.here()?.invalidate(names, scopes, append).await
+    }
+
+    async fn fence(
+        &self,
+        names: &[String],
+        scopes: &[String],
+        fence: Fence,
+        append: Option<Append<'_>>,
+    ) -> Result<Option<Position>> {
+        self.gate.pass().await;
+        if self.fails.load(Ordering::SeqCst) {
+            return Err(gone());
+        }
+        self.here()?.fence(names, scopes, fence, append).await
     }
 
     async fn await_news(&self, log: &str, after: Position, limit: Duration) -> Result<()> {

@@ -1,6 +1,7 @@
 //! What the integration tests share: gates in place of sleeps, and servers of their own.
 
 pub mod apart;
+pub mod broken_store;
 pub mod cluster;
 pub mod fuzzed;
 mod gate;

@@ -1,5 +1,5 @@
 //! A remote store as somebody else might write one: a map behind a lock.
-//! It keeps the whole contract in two hundred lines, and forgets everything with the process.
+//! It keeps the whole contract in three hundred lines, and forgets everything with the process.
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, RandomState};
@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use larder::store::{
-    Append, Claim, Expect, Fetched, Generation, Health, News, Position, Put, Reader, RemoteStore, Token,
+    Append, Claim, Expect, Fence, Fetched, Generation, Health, News, Position, Put, Reader, RemoteStore,
+    Token,
 };
 use larder::{Error, ErrorKind, Result};
 use tokio::sync::Notify;
@@ -25,6 +26,8 @@ pub struct MapStore {
 struct State {
     held: BTreeMap<String, Held>,
     generations: BTreeMap<String, Generation>,
+    /// Those around each name and each scope, and when they end.
+    fences: BTreeMap<String, Vec<(Token, Instant)>>,
     random: RandomState,
     drawn: u64,
     /// The logs, if it has any.
@@ -67,6 +70,7 @@ impl MapStore {
         let mut state = self.state();
         state.held.clear();
         state.generations.clear();
+        state.fences.clear();
         state.logs.iter_mut().for_each(BTreeMap::clear);
     }
 
@@ -127,14 +131,56 @@ impl State {
         minted
     }
 
+    fn is_fenced(&self, text: &str) -> bool {
+        let standing = |(_, until): &(Token, Instant)| *until > Instant::now();
+        self.fences.get(text).is_some_and(|fences| fences.iter().any(standing))
+    }
+
+    /// Removes the names and moves the scopes, and does with their fences what there is to be done.
+    fn invalidate(&mut self, names: &[String], scopes: &[String], fence: Option<Fence>) {
+        for name in names {
+            self.held.remove(name);
+        }
+        for scope in scopes {
+            let moved = self.draw();
+            self.generations.insert(scope.clone(), moved);
+        }
+        let Some(Fence { token, lasts }) = fence else { return };
+        let now = Instant::now();
+        for text in names.iter().chain(scopes) {
+            let fences = self.fences.entry(text.clone()).or_default();
+            fences.retain(|(known, until)| *known != token && *until > now);
+            if !lasts.is_zero() {
+                fences.push((token, now + lasts));
+            }
+        }
+    }
+
+    fn append(&mut self, append: Option<Append<'_>>) -> Result<Option<Position>> {
+        let (Some(append), true) = (append, self.logs.is_some()) else { return Ok(None) };
+        let log = self.log(append.log)?;
+        log.records.extend_from_slice(append.records);
+        Ok(Some(log.end()))
+    }
+
     fn fetch(&mut self, name: &str, scopes: &[String], claim: Option<Claim<'_>>) -> Fetched {
+        if self.is_fenced(name) || scopes.iter().any(|scope| self.is_fenced(scope)) {
+            if let (Some(claim), Some(Held { what: What::Lease(held), .. })) = (claim, self.held(name))
+                && *held == claim.token
+            {
+                self.held.remove(name);
+            }
+            // Generations that nobody else is given: what is stored under them is never current.
+            let generations = scopes.iter().map(|_| self.draw()).collect();
+            return Fetched { generations, fenced: true, ..Fetched::default() };
+        }
         let generations = scopes.iter().map(|scope| self.generation(scope)).collect();
         let rejected = claim.and_then(|claim| claim.reject);
         if let Some(Held { what: What::Value(value), until }) = self.held(name)
             && rejected.is_none_or(|reject| !value.starts_with(reject))
         {
             let ttl = until.saturating_duration_since(Instant::now());
-            return Fetched { value: Some(value.clone()), ttl, generations, leased: false };
+            return Fetched { value: Some(value.clone()), ttl, generations, ..Fetched::default() };
         }
         let holder = match self.held(name) {
             Some(Held { what: What::Lease(token), .. }) => Some(*token),
@@ -159,7 +205,9 @@ impl State {
     }
 
     fn put(&mut self, put: &Put<'_>) {
-        self.hold(put.name, What::Value(put.value.to_vec()), put.ttl);
+        if !self.is_fenced(put.name) {
+            self.hold(put.name, What::Value(put.value.to_vec()), put.ttl);
+        }
     }
 }
 
@@ -182,6 +230,9 @@ impl RemoteStore for MapStore {
 
     async fn publish(&self, put: Put<'_>, expect: Expect<'_>) -> Result<bool> {
         let mut state = self.state();
+        if state.is_fenced(put.name) {
+            return Ok(false);
+        }
         let held = state.held(put.name).map(|held| &held.what);
         let holds = match expect {
             Expect::Lease(token) => matches!(held, Some(What::Lease(held)) if *held == token),
@@ -193,7 +244,9 @@ impl RemoteStore for MapStore {
             Expect::Same(beginning) => {
                 matches!(held, Some(What::Value(value)) if value.starts_with(beginning))
             }
-            Expect::Unmoved(scope, generation) => state.generations.get(scope) == Some(&generation),
+            Expect::Unmoved(scope, generation) => {
+                state.generations.get(scope) == Some(&generation) && !state.is_fenced(scope)
+            }
         };
         if holds {
             let until = state.held(put.name).map(|held| held.until);
@@ -224,18 +277,24 @@ impl RemoteStore for MapStore {
         append: Option<Append<'_>>,
     ) -> Result<Option<Position>> {
         let mut state = self.state();
-        for name in names {
-            state.held.remove(name);
-        }
-        for scope in scopes {
-            let moved = state.draw();
-            state.generations.insert(scope.clone(), moved);
-        }
-        let (Some(append), true) = (append, state.logs.is_some()) else { return Ok(None) };
-        let log = state.log(append.log)?;
-        log.records.extend_from_slice(append.records);
+        state.invalidate(names, scopes, None);
+        let appended = state.append(append);
         self.appended.notify_waiters();
-        Ok(Some(log.end()))
+        appended
+    }
+
+    async fn fence(
+        &self,
+        names: &[String],
+        scopes: &[String],
+        fence: Fence,
+        append: Option<Append<'_>>,
+    ) -> Result<Option<Position>> {
+        let mut state = self.state();
+        state.invalidate(names, scopes, Some(fence));
+        let appended = state.append(append);
+        self.appended.notify_waiters();
+        appended
     }
 
     async fn await_news(&self, log: &str, after: Position, limit: Duration) -> Result<()> {

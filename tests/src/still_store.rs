@@ -33,7 +33,7 @@ impl StillStore {
             value,
             ttl: Duration::from_secs(60),
             generations: vec![Generation(*b"12345678"); scopes.len()],
-            leased: false,
+            ..Fetched::default()
         }
     }
 }

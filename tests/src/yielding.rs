@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use larder::store::{
-    Append, Claim, Expect, Fetched, Health, News, Position, Put, Reader, RemoteStore, Token,
+    Append, Claim, Expect, Fence, Fetched, Health, News, Position, Put, Reader, RemoteStore, Token,
 };
 use larder::{Error, ErrorKind, Result};
 use tokio::task::yield_now;
@@ -101,6 +101,16 @@ impl<S: RemoteStore> RemoteStore for Yielding<S> {
         append: Option<Append<'_>>,
     ) -> Result<Option<Position>> {
         self.around(self.store.invalidate(names, scopes, append)).await
+    }
+
+    async fn fence(
+        &self,
+        names: &[String],
+        scopes: &[String],
+        fence: Fence,
+        append: Option<Append<'_>>,
+    ) -> Result<Option<Position>> {
+        self.around(self.store.fence(names, scopes, fence, append)).await
     }
 
     async fn await_news(&self, log: &str, after: Position, limit: Duration) -> Result<()> {

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use larder::store::{Append, Expect, Fetched, Generation, News, Position, Reader, RemoteStore, Token};
+use larder::store::{Append, Expect, Fence, Fetched, Generation, News, Position, Reader, RemoteStore, Token};
 use larder::{Error, Result};
 use tests::map_store::MapStore;
 use tests::owned::{Hope, Parcel, Wish};
@@ -29,6 +29,7 @@ enum Step {
     Publish(Parcel, When),
     PutMany(Vec<Parcel>),
     Invalidate { names: Vec<String>, scopes: Vec<String>, records: Option<Vec<Vec<u8>>> },
+    Fence { names: Vec<String>, scopes: Vec<String>, fence: Fence },
     Abandon(String, Token),
     Expire(String, Duration),
     News { from: From, reader: Reader },
@@ -113,7 +114,13 @@ impl Asker {
                 Step::Publish(self.parcel(), when)
             }
             65..70 => Step::PutMany((0..2).map(|_| self.parcel()).collect()),
-            70..82 => {
+            70..77 => {
+                let lasts = if self.0.below(4) == 0 { ttl(&mut self.0) } else { Duration::ZERO };
+                let fence = Fence { token: self.token(), lasts };
+                let names = (0..self.0.below(3)).map(|_| self.name()).collect();
+                Step::Fence { names, scopes: self.scopes(), fence }
+            }
+            77..82 => {
                 let names = (0..self.0.below(3)).map(|_| self.name()).collect();
                 let count = self.0.below(4);
                 let records = (count > 0).then(|| (0..count).map(|_| self.bytes()).collect());
@@ -191,6 +198,9 @@ impl Side {
                 let position = store.invalidate(names, scopes, append).await?;
                 position.map_or_else(String::new, |position| self.position(position))
             }
+            Step::Fence { names, scopes, fence } => {
+                format!("{:?}", store.fence(names, scopes, *fence, None).await?)
+            }
             Step::Abandon(name, token) => format!("{:?}", store.abandon(name, *token).await?),
             Step::Expire(name, ttl) => store.expire(name, *ttl).await?.to_string(),
             Step::News { from, reader } => {
@@ -217,9 +227,13 @@ impl Side {
     }
 
     fn fetched(&mut self, scopes: &[String], fetched: Fetched) -> String {
-        let Fetched { value, ttl, generations, leased } = fetched;
+        let Fetched { value, ttl, generations, leased, fenced } = fetched;
         let hundreds = (ttl.as_secs() + 50) / 100;
-        let mut words = format!("{value:?} {hundreds} {leased}");
+        let mut words = format!("{value:?} {hundreds} {leased} {fenced}");
+        if fenced {
+            // Generations of no use.
+            return words;
+        }
         for (scope, generation) in scopes.iter().zip(generations) {
             let number = place(&mut self.generations, (scope.clone(), generation));
             let _ = write!(words, " g{number}");

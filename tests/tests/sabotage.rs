@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use cache_core::sabotage::{Fault, plant};
 use larder::store::{
-    Append, Claim, Expect, Fetched, Health, News, Position, Put, Reader, RemoteStore, Token,
+    Append, Claim, Expect, Fence, Fetched, Health, News, Position, Put, Reader, RemoteStore, Token,
 };
 use larder::testing::{History, Summary, Violation};
 use larder::{Cache, Memory, Result};
@@ -76,6 +76,16 @@ impl RemoteStore for Troubled {
         append: Option<Append<'_>>,
     ) -> Result<Option<Position>> {
         self.store.invalidate(names, scopes, append).await
+    }
+
+    async fn fence(
+        &self,
+        names: &[String],
+        scopes: &[String],
+        fence: Fence,
+        append: Option<Append<'_>>,
+    ) -> Result<Option<Position>> {
+        self.store.fence(names, scopes, fence, append).await
     }
 
     async fn abandon(&self, name: &str, token: Token) -> Result<()> {

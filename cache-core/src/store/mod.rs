@@ -14,6 +14,6 @@ pub use front::Front;
 pub(crate) use front::{AskStore, InFront};
 pub use local::{LocalStore, Removal, Usage};
 pub use remote::{
-    Append, Claim, Expect, Fetched, Generation, Health, News, NodeHealth, Position, Put, Reader, RemoteStore,
-    Token,
+    Append, Claim, Expect, Fence, Fetched, Generation, Health, News, NodeHealth, Position, Put, Reader,
+    RemoteStore, Token,
 };

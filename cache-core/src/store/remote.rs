@@ -31,6 +31,10 @@ use crate::error::{Error, ErrorKind, Result};
 /// - `invalidate` removes the names, replaces the generations, and then appends to the log: after it is acknowledged, no
 ///   fetch that is called sees the older state of either, and neither does one that is called by whoever has read the
 ///   record. It is never refused for want of room.
+/// - `fence` invalidates likewise, and leaves a *fence* around the names and scopes, that ends by itself or is taken away
+///   under its token. Until then a fetch of such a name, or under such a scope, finds no value, leaves no lease, and
+///   says so. Nothing is stored under such a name, and nothing that is stored under such a scope is ever current.
+///   Whoever else invalidates or fences the same leaves the fence as it is.
 /// - The records of a log are numbered, from 1 on and without a gap, and a number stands for one record for ever, of
 ///   that *epoch* of the log. Whatever happens to a log that this does not allow for – it is lost, or the server is
 ///   back with an older copy of it – begins another epoch, with a random number and no record.
@@ -73,6 +77,20 @@ pub trait RemoteStore: fmt::Debug + Send + Sync + 'static {
         scopes: &[String],
         append: Option<Append<'_>>,
     ) -> Result<Option<Position>>;
+
+    /// As [`invalidate`](Self::invalidate), and then there is `fence` around the names and scopes.
+    ///
+    /// A store without fences says [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported), and has done nothing.
+    async fn fence(
+        &self,
+        names: &[String],
+        scopes: &[String],
+        fence: Fence,
+        append: Option<Append<'_>>,
+    ) -> Result<Option<Position>> {
+        let _ = (names, scopes, fence, append);
+        Err(Error::new(ErrorKind::Unsupported, "this remote store has no fences"))
+    }
 
     /// Waits until `log` may have a record after `after`, for `limit` at most. Other operations do not wait for this.
     ///
@@ -148,6 +166,18 @@ pub struct Fetched {
     pub generations: Vec<Generation>,
     /// Whether there is a lease under the name that the claim has yielded to.
     pub leased: bool,
+    /// Whether there is a fence around the name, or around one of the scopes. What is loaded now must not be kept, and
+    /// the generations are of no use.
+    pub fenced: bool,
+}
+
+/// What keeps values from being stored for a while, since what they are loaded from may change at any time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fence {
+    /// Tells it from the fences of others. Under the same token there is one fence: the last.
+    pub token: Token,
+    /// How long it stands, in whole milliseconds; zero takes it away.
+    pub lasts: Duration,
 }
 
 /// The position of a scope: a random number that is replaced when the scope moves.

@@ -3,19 +3,29 @@
 --       with a claim: its lease, how long that is kept (ms), whether it yields to another's ('1');
 --       and perhaps the bytes to reject.
 -- Answers the value, its time to live (ms), and the generation of each scope, all without the incarnation; without a
--- value nil, and in place of the time to live whether the claim has yielded.
+-- value nil, and in place of the time to live 1 if the claim has yielded and 2 if there is a fence.
 local found = redis.call('MGET', unpack(KEYS))
 local reply = {false, 0}
 local incarnation = string.sub(ARGV[2], 1, 8)
+local fenced = found[1] and string.sub(found[1], 1, 9) == 'F' .. incarnation
 
 for i = 2, #KEYS do
   local generation = found[i]
   -- What was written in another life of the server may have been moved since.
-  if not generation or #generation ~= 16 or string.sub(generation, 1, 8) ~= incarnation then
+  if not generation or #generation < 16 or string.sub(generation, 1, 8) ~= incarnation then
     generation = ARGV[2]
     redis.call('SET', KEYS[i], generation, 'PX', ARGV[1])
+  elseif #generation > 16 then
+    -- One that nobody else is given: what is stored under it is never current.
+    fenced, generation = true, ARGV[2]
   end
   reply[i + 1] = string.sub(generation, 9)
+end
+if fenced then
+  -- A lease that the look before this has left.
+  if ARGV[3] and found[1] == ARGV[3] then redis.call('UNLINK', KEYS[1]) end
+  reply[2] = 2
+  return reply
 end
 
 -- MGET answers nil for what is no string. That counts as absent, and so does what was written in another life of the

@@ -4,8 +4,9 @@
 --       'lease' and the lease, 'nothing' and perhaps the bytes to reject, 'value' or 'same' and the bytes that it
 --       begins with ('same' keeps its time to live), or 'unmoved', the generation, a new one.
 -- Values, leases and generations come with the incarnation that they begin with.
--- Answers whether the value was stored.
+-- Answers whether the value was stored: not where there is a fence.
 local expect, expected = ARGV[5], ARGV[6]
+if redis.pcall('GETRANGE', KEYS[1], 0, 8) == 'F' .. string.sub(ARGV[1], 2, 9) then return 0 end
 if expect == 'lease' then
   if redis.pcall('GETRANGE', KEYS[1], 0, #expected) ~= expected then return 0 end
 elseif expect == 'nothing' then
@@ -27,6 +28,9 @@ end
 local least = tonumber(ARGV[3])
 for i = 2, #KEYS do
   local left = redis.call('PTTL', KEYS[i])
-  if left >= 0 and left < least then redis.call('PEXPIRE', KEYS[i], ARGV[4]) end
+  -- A fence ends when it was to end.
+  if left >= 0 and left < least and redis.pcall('GETRANGE', KEYS[i], 16, 16) == '' then
+    redis.call('PEXPIRE', KEYS[i], ARGV[4])
+  end
 end
 return 1

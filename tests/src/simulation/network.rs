@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use larder::store::{
-    Append, Claim, Expect, Fetched, Health, News, Position, Put, Reader, RemoteStore, Token,
+    Append, Claim, Expect, Fence, Fetched, Health, News, Position, Put, Reader, RemoteStore, Token,
 };
 use larder::{Error, ErrorKind, Result};
 use tokio::time::sleep;
@@ -153,6 +153,26 @@ impl Link {
         Self { network: Arc::clone(network), way }
     }
 
+    async fn move_all(
+        &self,
+        names: &[String],
+        scopes: &[String],
+        fence: Option<Fence>,
+        append: Option<Append<'_>>,
+    ) -> Result<Option<Position>> {
+        let (names, scopes) = (names.to_vec(), scopes.to_vec());
+        let append = append.map(|append| (append.log.to_owned(), append.records.to_vec(), append.replicas));
+        self.ask(|store| async move {
+            let append = append.as_ref();
+            let append = append.map(|(log, records, replicas)| Append { log, records, replicas: *replicas });
+            match fence {
+                Some(fence) => store.fence(&names, &scopes, fence, append).await,
+                None => store.invalidate(&names, &scopes, append).await,
+            }
+        })
+        .await
+    }
+
     /// Asks the store, as far as the way to it allows.
     async fn ask<T, F>(&self, step: impl FnOnce(MapStore) -> F) -> Result<T>
     where
@@ -234,14 +254,17 @@ impl RemoteStore for Link {
         scopes: &[String],
         append: Option<Append<'_>>,
     ) -> Result<Option<Position>> {
-        let (names, scopes) = (names.to_vec(), scopes.to_vec());
-        let append = append.map(|append| (append.log.to_owned(), append.records.to_vec(), append.replicas));
-        self.ask(|store| async move {
-            let append = append.as_ref();
-            let append = append.map(|(log, records, replicas)| Append { log, records, replicas: *replicas });
-            store.invalidate(&names, &scopes, append).await
-        })
-        .await
+        self.move_all(names, scopes, None, append).await
+    }
+
+    async fn fence(
+        &self,
+        names: &[String],
+        scopes: &[String],
+        fence: Fence,
+        append: Option<Append<'_>>,
+    ) -> Result<Option<Position>> {
+        self.move_all(names, scopes, Some(fence), append).await
     }
 
     async fn await_news(&self, log: &str, after: Position, limit: Duration) -> Result<()> {

@@ -2,6 +2,7 @@
 //! Here are the order of the checks and the hands they work with; each file below holds one family of promises.
 
 mod conditions;
+mod fences;
 mod generations;
 mod leases;
 mod logs;
@@ -67,6 +68,11 @@ pub async fn remote(store: Arc<dyn RemoteStore>) {
     conditions::the_same_value_is_replaced_and_keeps_its_time(&subject).await;
     conditions::a_value_is_stored_while_a_scope_is_unmoved(&subject).await;
     conditions::an_invalidation_under_way_is_not_overwritten(&subject).await;
+
+    fences::nothing_is_stored_behind_a_fence(&subject).await;
+    fences::what_was_read_behind_a_fence_is_never_current(&subject).await;
+    fences::a_fence_is_left_alone_by_others(&subject).await;
+    fences::a_fence_ends_by_itself(&subject).await;
 
     logs::records_come_in_their_order_without_a_gap(&subject).await;
     logs::a_record_is_there_with_what_it_tells_of(&subject).await;
