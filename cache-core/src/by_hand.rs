@@ -46,18 +46,19 @@ impl Inner {
         let stores = encoded.iter().zip(&as_of);
         let stores =
             stores.map(|((key, _, payload), as_of)| self.store_there(key, payload, wanted, as_of, ttl));
-        for stored in all(stores).await {
-            stored?;
-        }
+        let outcomes = all(stores).await.into_iter().collect::<Result<Vec<_>>>()?;
         // After the values: whoever hears of it earlier could read the older ones once more.
         self.announce(scopes).await?;
-        for ((key, value, _), as_of) in encoded.iter().zip(&as_of) {
-            self.replace_here(key, (*value).clone(), wanted, as_of, ttl);
+        for (((key, value, _), as_of), stored) in encoded.iter().zip(&as_of).zip(outcomes) {
+            if stored {
+                self.replace_here(key, (*value).clone(), wanted, as_of, ttl);
+            }
         }
         Ok(())
     }
 
-    /// Stores `payload` in the remote store, in place of whatever is there.
+    /// Stores `payload` in the remote store, in place of whatever is there; whether it did, which is so unless the key is
+    /// fenced.
     async fn store_there(
         &self,
         key: &Key,
@@ -65,11 +66,11 @@ impl Inner {
         wanted: Wanted<'_>,
         as_of: &AsOf,
         ttl: Duration,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         for attempt in 0..MAX_ATTEMPTS {
-            let Some(claimed) = self.claim(key, wanted, as_of, true).await? else { return Ok(()) };
+            let Some(claimed) = self.claim(key, wanted, as_of, true).await? else { return Ok(false) };
             if self.store_claimed(key, wanted, claimed, payload, ttl).await? {
-                return Ok(());
+                return Ok(true);
             }
             rest(random::pause(attempt)).await;
         }
@@ -110,7 +111,7 @@ impl Inner {
         Err(contended())
     }
 
-    /// Claims `key`, with a value under it only if that is to be made `anew`; nothing if there is one.
+    /// Claims `key`, with a value under it only if that is to be made `anew`; nothing if there is one, or a fence.
     async fn claim(
         &self,
         key: &Key,

@@ -220,6 +220,9 @@ impl Cache {
     }
 
     /// Stores `value` under `key` for `ttl`. A load of the key that is under way is not stored over it.
+    ///
+    /// While a mutation with a `fence` around the key is under way in some process, or the key settles, nothing is stored
+    /// in the remote store, this value neither: it may be older than what the mutation changes.
     pub async fn set<V: Value>(&self, key: impl Into<Key>, value: &V, ttl: Duration) -> Result<()> {
         self.set_many([(key, value)], ttl).await
     }
@@ -265,7 +268,9 @@ impl Cache {
         if self.inner.settings.remote.is_some() {
             return match self.inner.fetch(&key, ANY, &as_of, None, false).await? {
                 Found::Value(_, left, _) => Ok(Some(left.fresh)),
-                Found::Stale(..) | Found::Nothing(_) | Found::Leased | Found::Unavailable => Ok(None),
+                Found::Stale(..) | Found::Nothing(_) | Found::Leased | Found::Fenced | Found::Unavailable => {
+                    Ok(None)
+                }
             };
         }
         let until = self.inner.peek(key.borrow(), |entry| Some(entry.fresh_until()));

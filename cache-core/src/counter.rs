@@ -80,7 +80,7 @@ impl Cache {
         Err(Error::new(
             ErrorKind::Unavailable,
             format!(
-                "others kept changing the counter during {MAX_ATTEMPTS} attempts to change it; try again"
+                "others kept changing the counter, or kept it fenced, during {MAX_ATTEMPTS} attempts to change it; try again"
             ),
         ))
     }

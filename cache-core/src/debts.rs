@@ -16,8 +16,10 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::guard::Guard;
 use crate::pattern::{Pattern, Reach};
 use crate::random;
+use crate::record::Around;
 use crate::sabotage::{Fault, is_planted};
 use crate::scope::{Scope, levels};
+use crate::store::Fence;
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -33,7 +35,7 @@ const LONGEST_WAIT: Duration = Duration::from_millis(100);
 /// What is owed to the remote store.
 #[derive(Debug, Default)]
 pub(crate) struct Debts {
-    owed: Mutex<Vec<Scope>>,
+    owed: Mutex<Owing>,
     /// How many of them are being paid, and not among them meanwhile.
     in_hand: AtomicUsize,
     /// Whether anything is owed, or being paid, for a look without the lock.
@@ -45,26 +47,36 @@ pub(crate) struct Debts {
     task: Mutex<JoinSet<()>>,
 }
 
+/// Invalidations, in their order.
+#[derive(Debug, Default)]
+struct Owing {
+    scopes: Vec<Scope>,
+    /// For how long nothing is to be stored once they are delivered: the longest that any of them wants.
+    settle: Duration,
+}
+
 impl Debts {
-    fn add(&self, scopes: &[Scope]) {
+    fn add(&self, scopes: &[Scope], settle: Duration) {
         let mut owed = self.owed.lock();
-        owed.extend_from_slice(scopes);
-        self.bound(&mut owed);
+        owed.scopes.extend_from_slice(scopes);
+        owed.settle = owed.settle.max(settle);
+        self.bound(&mut owed.scopes);
     }
 
     /// Takes back what could not be paid: it is older than what has been added since.
-    fn restore(&self, scopes: Vec<Scope>) {
+    fn restore(&self, unpaid: Owing) {
         let mut owed = self.owed.lock();
-        owed.splice(0..0, scopes);
+        owed.scopes.splice(0..0, unpaid.scopes);
+        owed.settle = owed.settle.max(unpaid.settle);
         self.in_hand.store(0, Ordering::Release);
-        self.bound(&mut owed);
+        self.bound(&mut owed.scopes);
     }
 
     /// Takes all of them into one hand.
     fn take(&self) -> Owed<'_> {
         let mut owed = self.owed.lock();
-        self.in_hand.store(owed.len(), Ordering::Release);
-        Owed { debts: self, scopes: std::mem::take(&mut *owed) }
+        self.in_hand.store(owed.scopes.len(), Ordering::Release);
+        Owed { debts: self, owing: std::mem::take(&mut *owed) }
     }
 
     fn bound(&self, owed: &mut Vec<Scope>) {
@@ -80,7 +92,7 @@ impl Debts {
     fn paid(&self) {
         let owed = self.owed.lock();
         self.in_hand.store(0, Ordering::Release);
-        self.any.store(!owed.is_empty(), Ordering::Release);
+        self.any.store(!owed.scopes.is_empty(), Ordering::Release);
     }
 
     /// Waits until nobody else pays, but not for as long as that may take: a read has little time.
@@ -99,7 +111,7 @@ impl Debts {
     /// How many invalidations are owed.
     pub(crate) fn len(&self) -> usize {
         let owed = self.owed.lock();
-        owed.len() + self.in_hand.load(Ordering::Acquire)
+        owed.scopes.len() + self.in_hand.load(Ordering::Acquire)
     }
 }
 
@@ -152,11 +164,11 @@ fn within(scope: Scope, prefix_of: fn(&str) -> Option<&str>) -> Scope {
 }
 
 impl Inner {
-    /// Moves `scopes` in this process, and makes them a debt to the remote store.
-    pub(crate) fn owe(&self, scopes: &[Scope]) {
+    /// Moves `scopes` in this process, and makes them a debt to the remote store, which is then to settle for so long.
+    pub(crate) fn owe(&self, scopes: &[Scope], settle: Duration) {
         if self.settings.remote.is_some() && !scopes.is_empty() {
             // First: a load that begins after the move must not read the remote copy.
-            self.debts.add(scopes);
+            self.debts.add(scopes, settle);
             self.pay_later();
         }
         self.move_locally(scopes);
@@ -176,12 +188,18 @@ impl Inner {
     async fn pay(&self, remote: &Guard) -> Result<()> {
         let _one_at_a_time = self.debts.turn().await?;
         let mut owed = self.debts.take();
-        if owed.scopes.is_empty() {
+        let Owing { scopes, settle } = &owed.owing;
+        if scopes.is_empty() {
             // Whoever was before us delivered them.
             return Ok(());
         }
-        self.move_remotely(remote, &owed.scopes).await?;
-        let count = std::mem::take(&mut owed.scopes).len();
+        let around = if settle.is_zero() {
+            Around::Nothing
+        } else {
+            Around::End(Fence { token: random::token(), lasts: *settle })
+        };
+        self.move_remotely(remote, scopes, around).await?;
+        let count = std::mem::take(&mut owed.owing).scopes.len();
         self.debts.paid();
         tracing::info!(target: "larder", count, "the invalidations that were owed are delivered");
         Ok(())
@@ -235,12 +253,12 @@ impl Drop for Payer {
 /// Debts that stay debts unless they are paid.
 struct Owed<'d> {
     debts: &'d Debts,
-    scopes: Vec<Scope>,
+    owing: Owing,
 }
 
 impl Drop for Owed<'_> {
     fn drop(&mut self) {
-        self.debts.restore(std::mem::take(&mut self.scopes));
+        self.debts.restore(std::mem::take(&mut self.owing));
     }
 }
 
@@ -256,36 +274,52 @@ mod tests {
     #[test]
     fn debts_widen_by_steps_and_are_never_dropped() {
         let debts = Debts::default();
-        debts.add(&keys(MAX_DEBTS, |number| format!("user:{number}")));
+        debts.add(&keys(MAX_DEBTS, |number| format!("user:{number}")), Duration::ZERO);
         assert_eq!(debts.len(), MAX_DEBTS);
-        debts.add(&[Scope::Tag(Tag::from("users"))]);
-        assert_eq!(*debts.owed.lock(), ["user:*".into(), Scope::Tag(Tag::from("users"))]);
+        debts.add(&[Scope::Tag(Tag::from("users"))], Duration::ZERO);
+        assert_eq!(debts.owed.lock().scopes, ["user:*".into(), Scope::Tag(Tag::from("users"))]);
 
         let debts = Debts::default();
-        debts.add(&keys(MAX_DEBTS + 1, |number| format!("user:{}:posts:{number}", number % 100)));
-        assert_eq!(*debts.owed.lock(), keys(100, |number| format!("user:{number}:posts:*")));
+        debts.add(
+            &keys(MAX_DEBTS + 1, |number| format!("user:{}:posts:{number}", number % 100)),
+            Duration::ZERO,
+        );
+        assert_eq!(debts.owed.lock().scopes, keys(100, |number| format!("user:{number}:posts:*")));
 
         let debts = Debts::default();
-        debts.add(&keys(MAX_DEBTS, |number| format!("user:{number}:posts")));
-        debts.add(&["team:1:*".into(), "a*b".into()]);
-        assert_eq!(*debts.owed.lock(), ["user:*".into(), "team:*".into(), Scope::Everything]);
+        debts.add(&keys(MAX_DEBTS, |number| format!("user:{number}:posts")), Duration::ZERO);
+        debts.add(&["team:1:*".into(), "a*b".into()], Duration::ZERO);
+        assert_eq!(debts.owed.lock().scopes, ["user:*".into(), "team:*".into(), Scope::Everything]);
 
         let debts = Debts::default();
-        debts.add(&keys(MAX_DEBTS + 1, |number| format!("{number}:{number}")));
-        assert_eq!(*debts.owed.lock(), [Scope::Everything]);
+        debts.add(&keys(MAX_DEBTS + 1, |number| format!("{number}:{number}")), Duration::ZERO);
+        assert_eq!(debts.owed.lock().scopes, [Scope::Everything]);
         let debts = Debts::default();
-        debts.add(&keys(MAX_DEBTS + 1, |number| format!("{number}")));
-        assert_eq!(*debts.owed.lock(), [Scope::Everything]);
+        debts.add(&keys(MAX_DEBTS + 1, |number| format!("{number}")), Duration::ZERO);
+        assert_eq!(debts.owed.lock().scopes, [Scope::Everything]);
     }
 
     #[test]
     fn what_could_not_be_paid_comes_before_what_was_added_since() {
         let debts = Debts::default();
-        debts.add(&["first".into()]);
+        debts.add(&["first".into()], Duration::ZERO);
         let owed = debts.take();
-        debts.add(&["second".into()]);
+        debts.add(&["second".into()], Duration::ZERO);
         assert_eq!(debts.len(), 2);
         drop(owed);
-        assert_eq!(*debts.owed.lock(), ["first".into(), "second".into()]);
+        assert_eq!(debts.owed.lock().scopes, ["first".into(), "second".into()]);
+    }
+
+    #[test]
+    fn debts_settle_for_as_long_as_the_longest_of_them() {
+        let debts = Debts::default();
+        let [long, short] = [2, 1].map(Duration::from_secs);
+        debts.add(&["first".into()], long);
+        let owed = debts.take();
+        debts.add(&["second".into()], short);
+        drop(owed);
+        assert_eq!(debts.owed.lock().settle, long);
+        std::mem::take(&mut debts.take().owing);
+        assert_eq!(debts.owed.lock().settle, Duration::ZERO, "with the debts it is gone");
     }
 }

@@ -39,7 +39,7 @@ use crate::flight::{Boarding, Joinable, Purpose};
 use crate::guard::Guard;
 use crate::health::Hearing;
 use crate::key::Key;
-use crate::record;
+use crate::record::{self, Record};
 use crate::sabotage::{Fault, is_planted};
 use crate::scope::Scope;
 use crate::store::{News, Position, Reader, RemoteStore as _};
@@ -214,8 +214,9 @@ impl Inner {
             read = end.sequence;
         } else {
             for (number, record) in records {
-                let (sender, scopes) = record::read(&record);
+                let Record { sender, around, scopes } = record::read(&record);
                 if sender != Some(self.sender) {
+                    self.keep_out(&scopes, around);
                     self.move_locally(&scopes);
                 }
                 read = number;

@@ -57,6 +57,8 @@ pub(crate) enum Found {
     Nothing(Claimed),
     /// Nothing current, and another process is loading it.
     Leased,
+    /// Nothing, and what is loaded now must not be kept, here or there.
+    Fenced,
     /// There is no remote store, or this value is not for it.
     Unavailable,
 }
@@ -231,7 +233,11 @@ impl Inner {
                 ..Claim::new(token, self.lease())
             };
             let claim = Some(claim).filter(|_| claims);
-            let Fetched { value, ttl, generations, leased, .. } = remote.fetch(&name, &scopes, claim).await?;
+            let found = remote.fetch(&name, &scopes, claim).await?;
+            let Fetched { value, ttl, generations, leased, fenced } = found;
+            if fenced {
+                return Ok(Found::Fenced);
+            }
             if leased {
                 return Ok(Found::Leased);
             }
@@ -397,17 +403,21 @@ impl Inner {
     ) -> Result<bool> {
         let Some(remote) = self.remote().await? else { return Ok(false) };
         let (name, scopes) = (self.settings.name_of(key), self.scopes_of(key, wanted.tags));
-        let Fetched { generations, .. } = remote.fetch(&name, &scopes, None).await?;
+        let Fetched { generations, fenced, .. } = remote.fetch(&name, &scopes, None).await?;
+        if fenced {
+            return Ok(false);
+        }
         let claimed = Claimed::anew(generations);
         let any = self.settings.scope_any();
         self.publish_if(key, wanted, &claimed, payload, ttl.into(), Expect::Unmoved(&any, position)).await
     }
 
-    /// Where the remote store's invalidations stand; nothing without such a store, or without an answer.
+    /// Where the remote store's invalidations stand; nothing without such a store, without an answer, or while another
+    /// mutation has put up a fence, whatever that is around.
     pub(crate) async fn position(&self) -> Option<Generation> {
         let remote = self.remote().await.ok()??;
         let any = [self.settings.scope_any()];
-        let fetched = remote.fetch(&any[0], &any, None).await.ok()?;
+        let fetched = remote.fetch(&any[0], &any, None).await.ok().filter(|fetched| !fetched.fenced)?;
         fetched.generations.first().copied()
     }
 

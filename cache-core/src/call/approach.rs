@@ -74,6 +74,8 @@ pub(super) enum Step {
 pub(super) struct Lead {
     pub(super) seat: Seat,
     pub(super) claimed: Option<Box<Claimed>>,
+    /// Whether what it makes is not to be kept.
+    pub(super) fenced: bool,
 }
 
 /// What a caller knows at once of how it comes to its answer.
@@ -111,7 +113,7 @@ pub(super) fn embark(target: &Target, wanted: Wanted<'_>) -> First {
                 return First::Found(entry);
             }
             cache.counters.misses.increment();
-            First::Lead(Lead { seat, claimed: None })
+            First::Lead(Lead { seat, claimed: None, fenced: false })
         }
     }
 }
@@ -203,6 +205,7 @@ async fn approach(
     } else {
         Ok(Found::Unavailable)
     };
+    let fenced = matches!(fetched, Ok(Found::Fenced));
     let claimed = match fetched {
         Ok(Found::Value(entry, left, claimed)) => {
             seat.land(|| cache.keep(key, &entry), || Outcome::Value(Arc::clone(&entry)));
@@ -213,8 +216,8 @@ async fn approach(
             return Step::Due(Due::of(entry, Source::Remote).with(claimed));
         }
         Ok(Found::Nothing(claimed)) => Some(Box::new(claimed)),
-        Ok(Found::Leased | Found::Unavailable) | Err(_) => None,
+        Ok(Found::Leased | Found::Fenced | Found::Unavailable) | Err(_) => None,
     };
     cache.counters.misses.increment();
-    Step::Lead(Lead { seat, claimed })
+    Step::Lead(Lead { seat, claimed, fenced })
 }

@@ -290,6 +290,7 @@ where
         let mut open = Vec::new();
         let answers = all(asked).await;
         for ((at, seat), answer) in leads.into_iter().zip(answers) {
+            let fenced = matches!(answer, Ok(Found::Fenced));
             let claimed: Option<Claimed> = match answer {
                 Ok(Found::Value(entry, ..)) => {
                     cache.counters.remote_hits.increment();
@@ -302,10 +303,10 @@ where
                     continue;
                 }
                 Ok(Found::Nothing(claimed)) => Some(claimed),
-                Ok(Found::Stale(..) | Found::Leased | Found::Unavailable) | Err(_) => None,
+                Ok(Found::Stale(..) | Found::Leased | Found::Fenced | Found::Unavailable) | Err(_) => None,
             };
             cache.counters.misses.increment();
-            open.push((at, Lead { seat, claimed: claimed.map(Box::new) }));
+            open.push((at, Lead { seat, claimed: claimed.map(Box::new), fenced }));
         }
         open
     }

@@ -29,7 +29,7 @@ pub(super) struct Made<'m, V> {
 impl<V: Clone + Send + Sync + 'static> Made<'_, V> {
     /// Ends the flight with it, and stores it in this process if it is to be stored.
     pub(super) fn land(self, cache: &Inner, key: &Key, wanted: Wanted<'_>, lead: Lead) -> Landed {
-        let (Self { value, life, load_time, met }, Lead { seat, claimed }) = (self, lead);
+        let (Self { value, life, load_time, met }, Lead { seat, claimed, fenced }) = (self, lead);
         let learned = !met.iter().all(|tag| wanted.tags.contains(tag));
         let stamp = if is_planted(Fault::StampAfterLoad) {
             Arc::new(cache.scopes.stamp(key, &[wanted.tags, met].concat()))
@@ -43,9 +43,9 @@ impl<V: Clone + Send + Sync + 'static> Made<'_, V> {
             Some(value) => cache.entry(value.clone(), wanted.typed, &as_of, life),
             None => cache.entry_of_none(&as_of, life),
         };
-        // Its source may show what was there before an invalidation.
-        let settles = cache.settling.keeps_out(key, [wanted.tags, met], as_of.began);
-        let Some(mut life) = life.filter(|_| !settles) else {
+        // Its source may show what was there before a mutation.
+        let kept_out = fenced || cache.settling.keeps_out(key, [wanted.tags, met], as_of.began);
+        let Some(mut life) = life.filter(|_| !kept_out) else {
             seat.land(|| (), || Outcome::Value(entry(Life::default())));
             return Landed::NotKept;
         };

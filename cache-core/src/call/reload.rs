@@ -149,7 +149,7 @@ pub(super) async fn pass_by(cache: &Inner, target: &Target, wanted: Wanted<'_>) 
             (found(cache, target, Arc::clone(&entry), left, claimed), entry)
         }
         Ok(Found::Stale(entry, _)) => (Step::Due(Due::of(Arc::clone(&entry), Source::Remote)), entry),
-        Ok(Found::Nothing(_) | Found::Leased | Found::Unavailable) | Err(_) => return None,
+        Ok(Found::Nothing(_) | Found::Leased | Found::Fenced | Found::Unavailable) | Err(_) => return None,
     };
     cache.flights.exclusively(key, || {
         // The refresh may have landed meanwhile.
@@ -276,7 +276,7 @@ where
             limit: target.cache.inner().settings.load_limit,
             lock: self.lock,
             tags: tags.clone(),
-            lead: Lead { seat, claimed: due.claimed.take() },
+            lead: Lead { seat, claimed: due.claimed.take(), fenced: false },
             haste: due.haste,
         };
         let reloaded = match Handle::try_current() {
@@ -319,7 +319,7 @@ where
         F: Future<Output = S::Output> + Send + 'static,
     {
         let (shape, template) = (self.shape, self.site.key_template());
-        let Job { cache, id, key, limit, lock, tags, lead: Lead { seat, claimed }, haste } = job;
+        let Job { cache, id, key, limit, lock, tags, lead: Lead { seat, claimed, mut fenced }, haste } = job;
         let wanted = Wanted { stale: true, ..Wanted::of(self.site, self.typed, &tags) };
         // Given back when the refresh has ended, however it ends.
         let _turn = match lock {
@@ -346,6 +346,10 @@ where
                 Ok(Found::Value(_, _, claimed) | Found::Stale(_, claimed) | Found::Nothing(claimed)) => {
                     Some(Box::new(claimed))
                 }
+                Ok(Found::Fenced) => {
+                    fenced = true;
+                    None
+                }
                 Ok(Found::Leased | Found::Unavailable) | Err(_) => None,
             }
         };
@@ -368,7 +372,8 @@ where
             // Before the flight lands: no other may start at once.
             cache.background.failed(&key);
         }
-        let landed = self.land(&cache, &key, wanted, Lead { seat, claimed }, (load_time, &met), &output);
+        let landed =
+            self.land(&cache, &key, wanted, Lead { seat, claimed, fenced }, (load_time, &met), &output);
         let reloaded = Reloaded { output, tags: [&tags[..], &met].concat(), deserves_stale };
         // Nobody waits for it, if there is no `timeout`.
         let _ = answer.send(reloaded);
