@@ -9,6 +9,9 @@
 //! is older. The invalidation after the body takes the fence away. Where that does not happen in good order (the body was
 //! dropped, the store is gone) the fence stands until its end.
 //!
+//! One thing is not covered: a `local` value, which no process asks the store for, in a process that began to listen
+//! while the fence stood, and so has not heard of it.
+//!
 //! `settle` is the same after the body: the invalidation leaves a fence behind.
 //!
 //! What could not be delivered to the remote store is a *debt*: see `debts`.

@@ -11,8 +11,6 @@ pub(crate) use self::cached::{Home, Keyed, KeyedAs, Plan, cached, values};
 pub(crate) use self::names::{Part, Root, Value};
 pub(crate) use self::reach::{InvalidatePlan, PutPlan, Reach, invalidate, put, reads_result};
 
-use proc_macro2::Ident;
-use syn::ext::IdentExt as _;
 use syn::visit::Visit;
 use syn::{GenericArgument, PathArguments, Type, TypeReference};
 
@@ -34,19 +32,6 @@ fn is_async(function: &Function, problems: &mut Problems) {
             problems.at(output, Mistake::ReturnsFuture { name: &name });
         }
         _ => problems.at(&function.sig.fn_token, Mistake::NotAsync { name: &name }),
-    }
-}
-
-/// Options that the runtime of this version cannot serve. Said of an attribute that is right otherwise, so that whoever
-/// tries one first learns how it is written.
-///
-/// Snapshots show expansions ahead of their runtime, so unit tests are not told.
-fn in_this_version<const N: usize>(options: [Option<&Ident>; N], problems: &mut Problems) {
-    if cfg!(test) || !problems.is_empty() {
-        return;
-    }
-    for option in options.into_iter().flatten() {
-        problems.at(option, Mistake::NotYet { option: &option.unraw().to_string() });
     }
 }
 

@@ -59,7 +59,6 @@ pub(crate) enum Mistake<'a> {
     UnknownOption { option: &'a str, attribute: &'a str, options: &'a [&'a str] },
     OptionOfCached { option: &'a str, attribute: &'a str, options: &'a [&'a str] },
     DuplicateOption { option: &'a str },
-    NotYet { option: &'a str },
     ColonForEquals { option: &'a str },
     OptionForm { option: &'a str, takes: &'a str, form: &'a str },
     LooseTemplate { text: &'a str },
@@ -191,13 +190,6 @@ impl fmt::Display for Mistake<'_> {
                 Listed(options)
             ),
             Self::DuplicateOption { option } => write!(f, "`{option}` is given twice: keep one"),
-            Self::NotYet { option: "fence" } => f.write_str(
-                "`fence` is not in this version of larder yet, and a process that dies before it invalidates leaves the \
-                 old values until their `ttl` ends: remove `fence`, and keep that `ttl` short",
-            ),
-            Self::NotYet { option } => {
-                write!(f, "`{option}` is not in this version of larder yet: remove `{option}`")
-            }
             Self::ColonForEquals { option } => write!(f, "options take `=`: write `{option} = …`"),
             Self::OptionForm { option, takes, form } => write!(f, "`{option}` takes {takes}: write `{form}`"),
             Self::LooseTemplate { text } => {

@@ -441,8 +441,8 @@ pub fn cached(args: TokenStream, item: TokenStream) -> TokenStream {
 /// | `on_ok` | flag | only if the function succeeds |
 /// | `when` | an expression over the arguments | false: nothing is invalidated |
 /// | `strict` | flag | an invalidation that a store did not acknowledge is the function's error: `E: From<larder::Error>` |
-/// | `fence` | `30`, `"30s"` or an expression | not in this version yet: nothing is stored from before the body on, and if the process dies, that ends with an invalidation |
-/// | `settle` | as `fence` | for so long after, loads are returned and not stored: they may read from where the change has not arrived |
+/// | `fence` | `30`, `"30s"` or an expression | the longest that the body takes: nothing is stored under the targets from before it on, until they are invalidated after it. Should the process die in between, the fence ends by itself, and no old value is left |
+/// | `settle` | as `fence` | for so long after, loads are returned and not stored, in any process: they may read from where the change has not arrived |
 /// | `cache` | a `Cache`, a `Named`, `self.cache` | which cache; absent: the global one |
 /// | `crate` | a path | where `larder` is, if not at `::larder` |
 ///
@@ -462,6 +462,10 @@ pub fn cached(args: TokenStream, item: TokenStream) -> TokenStream {
 /// // What reads from a replica of the database within half a second is returned and not stored.
 /// #[cache_invalidate("profile:<id>", settle = "500ms")]
 /// async fn rename(id: u64) {}
+///
+/// // If the process dies between the commit and the invalidation, no old balance is served for more than 30 seconds.
+/// #[cache_invalidate("balance:<from>", "balance:<to>", fence = "30s")]
+/// async fn transfer(from: u64, to: u64) {}
 ///
 /// // Whoever calls this learns that a store did not hear of it.
 /// #[cache_invalidate(tags = ["permissions:<user>"], strict)]

@@ -2,6 +2,7 @@
 
 pub mod apart;
 pub mod broken_store;
+pub mod child;
 pub mod cluster;
 pub mod fuzzed;
 mod gate;

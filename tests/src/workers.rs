@@ -2,9 +2,7 @@
 //! one clock, and their histories are put together when they have ended. What traffic they make is in `traffic`.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -14,13 +12,11 @@ use larder::{Cache, Memory, Redis};
 use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 
+use crate::child::{self, Child};
 use crate::proxy::Proxy;
 use crate::random::Random;
 use crate::redis::Server;
 use crate::traffic::{Plan, Traffic};
-
-/// What a worker is told, by an environment variable of this name.
-const ORDERS: &str = "LARDER_WORKER";
 
 /// How many files there were for notes.
 static FILES: AtomicU64 = AtomicU64::new(0);
@@ -92,7 +88,7 @@ impl Run {
     }
 }
 
-/// What one worker does.
+/// What one worker does: what it is told when it begins.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Orders {
     /// Which of the workers it is: 1 and up.
@@ -139,19 +135,17 @@ impl Workers {
     fn start(orders: impl IntoIterator<Item = Orders>) -> Self {
         let mut workers: Vec<_> = orders.into_iter().map(Worker::start).collect();
         for worker in &mut workers {
-            worker.await_ready();
+            worker.child.await_line("ready");
         }
         for worker in &mut workers {
-            let said = worker.child.stdin.as_mut().expect("a pipe").write_all(b"go\n");
-            said.expect("a worker that listens");
+            worker.child.go();
         }
         Self { workers }
     }
 
     /// Whether one of them is still at work.
     fn are_busy(&mut self) -> bool {
-        let ended = |worker: &mut Worker| worker.child.try_wait().expect("a child").is_some();
-        !self.workers.iter_mut().all(ended)
+        !self.workers.iter_mut().all(|worker| worker.child.ended().is_some())
     }
 
     /// What all of them have seen, when they have ended.
@@ -164,8 +158,8 @@ impl Workers {
         }
         let history = History::new();
         for worker in &mut self.workers {
-            let status = worker.child.wait().expect("a child");
-            assert!(status.success(), "worker {} failed: {status}", worker.orders.number);
+            let succeeded = worker.child.ended().is_some_and(|status| status.success());
+            assert!(succeeded, "worker {} failed", worker.orders.number);
             let notes = fs::read_to_string(&worker.orders.notes).expect("the notes of a worker");
             history.add(&notes).expect("notes");
         }
@@ -175,32 +169,13 @@ impl Workers {
 
 impl Worker {
     fn start(orders: Orders) -> Self {
-        let binary = std::env::current_exe().expect("this binary");
-        let child = Command::new(binary)
-            .args(["a_worker", "--exact", "--ignored", "--nocapture"])
-            .env(ORDERS, serde_json::to_string(&orders).expect("orders"))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("another process");
+        let child = Child::start("a_worker", &serde_json::to_string(&orders).expect("orders"));
         Self { child, orders }
-    }
-
-    fn await_ready(&mut self) {
-        let mut said = BufReader::new(self.child.stdout.as_mut().expect("a pipe"));
-        let mut line = String::new();
-        while !line.ends_with("ready\n") {
-            line.clear();
-            let read = said.read_line(&mut line).expect("a worker that speaks");
-            assert!(read > 0, "worker {} ended before it was ready", self.orders.number);
-        }
     }
 }
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
         let _ = fs::remove_file(&self.orders.notes);
     }
 }
@@ -211,7 +186,7 @@ impl Drop for Worker {
 ///
 /// If the orders are malformed.
 pub async fn a_worker_works() {
-    let Ok(orders) = std::env::var(ORDERS) else { return };
+    let Some(orders) = child::orders() else { return };
     let orders: Orders = serde_json::from_str(&orders).expect("orders");
     plant(Fault::ALL.into_iter().find(|fault| format!("{fault:?}") == orders.fault));
     let history = History::of_process(orders.number, monotonic);
@@ -224,9 +199,7 @@ pub async fn a_worker_works() {
         .build();
     // Connected, if the server is there.
     let _ = cache.exists("nothing").await;
-    println!("ready");
-    let told = tokio::task::spawn_blocking(|| std::io::stdin().read_line(&mut String::new()));
-    if !matches!(told.await, Ok(Ok(1..))) {
+    if !child::say_and_wait("ready").await {
         // Whoever started us has gone.
         return;
     }

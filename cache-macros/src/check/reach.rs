@@ -7,8 +7,8 @@ use syn::visit::{self, Visit};
 use syn::{Expr, ExprPath};
 
 use super::cached::values;
+use super::is_async;
 use super::names::{Names, Part, ResultName, Root};
-use super::{in_this_version, is_async};
 use crate::args::{InvalidateArgs, PutArgs, Target, TypedTarget};
 use crate::diagnose::{Mistake, Problems};
 use crate::function::Function;
@@ -77,7 +77,6 @@ pub(crate) fn invalidate<'a>(
         let (parts, _) = names.resolve(tag, problems);
         if reads_result(&parts) { after.push(Reach::Tag(parts)) } else { before.push(Reach::Tag(parts)) }
     }
-    in_this_version([args.fence.written()], problems);
     InvalidatePlan { function, args, before, after }
 }
 
