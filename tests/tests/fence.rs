@@ -117,6 +117,12 @@ impl App {
         self.truth.load(Ordering::SeqCst)
     }
 
+    #[cache_put(key = "here:<id>", ttl = 3600, cache = self.cache)]
+    async fn put_here(&self, id: u64) -> u64 {
+        let _ = id;
+        self.truth.load(Ordering::SeqCst)
+    }
+
     /// Begins a mutation, and waits until its body runs.
     async fn begin<F: Future + Send + 'static>(&self, save: impl FnOnce(Self) -> F) -> Mutation<F::Output> {
         let mut mutation = Box::pin(save(self.clone()));
@@ -351,6 +357,7 @@ async fn while_a_key_settles_no_process_stores_it() {
         assert_eq!((reader.get(1).await, reader.get(1).await), (0, 0), "what the replica has");
         assert_eq!((reader.here(1).await, reader.here(1).await), (0, 0));
         assert_eq!(reader.loads(), if reader.hears().await { 4 } else { 3 });
+        assert_eq!((reader.put_here(1).await, reader.cache.get("here:1").await.unwrap()), (0, None::<u64>));
         // Another key's mutation stores what it made.
         assert_eq!((reader.put(2).await, reader.cache.get("user:2").await.unwrap()), (0, Some(0_u64)));
         reader.truth.store(7, Ordering::SeqCst);
