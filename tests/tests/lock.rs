@@ -1,5 +1,10 @@
 //! `lock`: one load and one stored result among processes that share a store. Here a process is a cache of its own over
-//! the same store. A holder that is killed is a lease that nobody gives back.
+//! the same store. A holder that is killed is a lease that nobody gives back, or a process.
+//!
+//! | case | where |
+//! |---|---|
+//! | 21 four processes × 50 readers | here |
+//! | 22 a holder that is killed | here, by simulated time and over a real server |
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,6 +13,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use larder::store::{Claim, RemoteStore, Token};
 use larder::{Cache, Memory, Redis, cached};
+use tests::child::{self, Child};
 use tests::map_store::MapStore;
 use tests::redis::{Server, patient};
 use tests::{Gate, until, until_async};
@@ -205,6 +211,59 @@ async fn a_holder_that_is_gone_is_replaced_within_its_lease() {
     assert!(took >= lease, "the lease was not waited for: {took:?}");
     assert!(took < lease + Duration::from_millis(200), "{took:?}");
     assert_eq!(fleet[1].get(1).await, 1, "and what it made is stored");
+}
+
+/// How long a load may take where a process is killed, and so the lease: a second more.
+const LOAD_LIMIT: Duration = Duration::from_secs(5);
+const LEASE: Duration = Duration::from_secs(6);
+/// What a busy machine may add to a bound before a test takes offence.
+const BUSY: Duration = Duration::from_secs(3);
+
+/// The load of a process that is killed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "run by another test, as a process of its own"]
+async fn a_holder() {
+    let Some(url) = child::orders() else { return };
+    let cache = Cache::builder().namespace("shop").remote(patient(url)).load_limit(LOAD_LIMIT).build();
+
+    #[cached(key = "user:<id>", ttl = 60, lock, skip(cache), cache = cache)]
+    async fn get(id: u64, cache: &Cache) -> u64 {
+        let _ = cache;
+        child::say_and_wait("loading").await;
+        id
+    }
+    get(1, &cache).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn case_22_a_holder_that_is_killed_is_replaced_within_its_lease() {
+    let server = Server::start();
+    let fleet = fleet(2, |_| {
+        let builder = Cache::builder().namespace("shop").remote(patient(server.url()));
+        builder.load_limit(LOAD_LIMIT).build()
+    });
+    fleet[0].gate.open();
+    // Their connections are no part of what is measured.
+    for app in &fleet {
+        app.cache.exists("nothing").await.unwrap();
+    }
+    let began = Instant::now();
+    let mut holder = Child::start("a_holder", &server.url());
+    holder.await_line("loading");
+    let left = || {
+        let left: i64 = server.tell(&["PTTL", "shop:user:1"]);
+        Duration::from_millis(left.try_into().unwrap_or_default())
+    };
+    assert!((Duration::from_millis(1)..=LEASE).contains(&left()));
+    // Nobody waits for longer than a load may take. Who comes now waits until the lease has ended, and a while longer.
+    until(|| left() + LOAD_LIMIT < LEASE).await;
+    let readers: Vec<_> =
+        fleet.iter().cloned().map(|app| tokio::spawn(async move { app.get(1).await })).collect();
+    holder.kill();
+    let read = timeout(BOUND, join_all(readers)).await.unwrap();
+    assert!(began.elapsed() < LEASE + BUSY, "{:?}", began.elapsed());
+    assert!(read.into_iter().all(|value| value.unwrap() == 1));
+    assert_eq!(fleet[0].loads(), 1, "one of them has taken the place of the holder");
 }
 
 #[tokio::test(start_paused = true)]
