@@ -41,11 +41,13 @@ pub enum Fault {
     DebtsForgotten,
     /// A value is served for longer than other processes may go unheard.
     StalenessUnasked,
+    /// What a server held in an earlier life is read.
+    IncarnationIgnored,
 }
 
 impl Fault {
     /// Every fault.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::HitUnasked,
         Self::StoreUnasked,
         Self::JoinAnyFlight,
@@ -63,6 +65,7 @@ impl Fault {
         Self::GenerationsUnasked,
         Self::DebtsForgotten,
         Self::StalenessUnasked,
+        Self::IncarnationIgnored,
     ];
 }
 
@@ -79,21 +82,20 @@ mod switch {
         PLANTED.store(fault.map_or(0, |fault| fault as u8), Ordering::SeqCst);
     }
 
-    /// Whether this fault is planted.
+    /// Whether this fault is planted: for the step of the protocol that it takes away.
     #[inline]
-    pub(crate) fn is_planted(fault: Fault) -> bool {
+    pub fn is_planted(fault: Fault) -> bool {
         PLANTED.load(Ordering::Relaxed) == fault as u8
     }
 }
 
 #[cfg(feature = "sabotage")]
-pub(crate) use switch::is_planted;
-#[cfg(feature = "sabotage")]
-pub use switch::plant;
+pub use switch::{is_planted, plant};
 
 /// Nothing is ever planted.
 #[cfg(not(feature = "sabotage"))]
 #[inline]
-pub(crate) const fn is_planted(_: Fault) -> bool {
+#[must_use]
+pub const fn is_planted(_: Fault) -> bool {
     false
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cache_core::ErrorKind;
+use cache_core::sabotage::{Fault, is_planted};
 use parking_lot::Mutex;
 use redis::{Cmd, ServerError, Value};
 use tokio::sync::watch as channel;
@@ -267,6 +268,7 @@ impl Supervisor {
                     self.judge(step, &error)?;
                     link.is_replica |= step == Step::Probe;
                 }
+                Ok(_) if step == Step::Incarnation && is_planted(Fault::IncarnationIgnored) => {}
                 Ok(info) if step == Step::Incarnation => {
                     link.incarnation = Incarnation::told_by(&info).unwrap_or_default();
                 }

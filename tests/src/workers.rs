@@ -53,7 +53,7 @@ impl Run {
         Self { server, proxies, random: Random::new(plan.seed, 0) }
     }
 
-    /// Lets the workers work, the first of them with `fault`, and makes `trouble` meanwhile, again and again. What
+    /// Lets the workers work, the first of them with `fault` (all, if it is about what they have in common), and makes `trouble` meanwhile, again and again. What
     /// they have seen, when they have ended.
     ///
     /// # Panics
@@ -67,7 +67,7 @@ impl Run {
         mut trouble: impl AsyncFnMut(&mut Self),
     ) -> History {
         let orders = (1..).zip(&self.proxies).map(|(number, proxy)| {
-            let fault = fault.filter(|_| number == 1);
+            let fault = fault.filter(|fault| number == 1 || *fault == Fault::IncarnationIgnored);
             Orders::new(number, proxy.url(), plan, staleness, fault)
         });
         let orders: Vec<_> = orders.collect();

@@ -168,7 +168,7 @@ fn around(fault: Fault) -> Around {
 
 /// Harm that takes real processes: what `sabotaged_processes` is for.
 fn needs_processes(fault: Fault) -> bool {
-    matches!(fault, Fault::DebtsForgotten | Fault::StalenessUnasked)
+    matches!(fault, Fault::DebtsForgotten | Fault::StalenessUnasked | Fault::IncarnationIgnored)
 }
 
 // The switch is one for the process: one test plants all the faults, in turn.
