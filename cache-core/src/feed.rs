@@ -275,7 +275,10 @@ impl Inner {
         loop {
             match remote.is_heard(&log, position).await {
                 Ok(true) => return,
-                Err(error) if error.kind() == ErrorKind::Unsupported => return,
+                // The log has begun anew. Asking again would tell no more.
+                Err(error) if error.kind() == ErrorKind::Unsupported => {
+                    return tokio::time::sleep(until.since(clock::now())).await;
+                }
                 Err(_) if clock::now() >= until => return,
                 Ok(false) | Err(_) => {}
             }

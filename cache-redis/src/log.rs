@@ -6,11 +6,13 @@
 //! that is not; see `script/control.lua`.
 
 use cache_core::store::{Append, News, Position, Reader};
+use cache_core::{Error, ErrorKind};
 use redis::Value;
 
 use crate::error::Failure;
 use crate::random;
 use crate::read::answered;
+use crate::remote::whether;
 use crate::script::{Arg, Call, HEARD, NEWS};
 use crate::time::millis;
 
@@ -68,6 +70,17 @@ pub(crate) fn appended<'a>(append: &Append<'a>) -> impl Iterator<Item = Arg<'a>>
 pub(crate) fn position(reply: Value) -> Result<Option<Position>, Failure> {
     let Value::Array(parts) = answered(reply)? else { return Err(Failure::unexpected()) };
     if parts.is_empty() { Ok(None) } else { Ok(Some(place(&parts)?)) }
+}
+
+/// Whether a record is heard, as the script answers.
+pub(crate) fn is_heard(reply: Value) -> cache_core::Result<bool> {
+    match answered(reply)? {
+        Value::Int(2) => Err(Error::new(
+            ErrorKind::Unsupported,
+            "the log has begun anew, and nobody knows who has read the old one",
+        )),
+        reply => Ok(whether(reply)?),
+    }
 }
 
 /// The news that the script answers.

@@ -118,7 +118,7 @@ impl RemoteStore for Redis {
 
     async fn is_heard(&self, log: &str, position: Position) -> Result<bool> {
         let keys = log::Keys::of(log);
-        Ok(whether(self.one(self.server().budget(Purpose::News), keys.heard(&position)).await?)?)
+        log::is_heard(self.one(self.server().budget(Purpose::News), keys.heard(&position)).await?)
     }
 
     async fn abandon(&self, name: &str, token: Token) -> Result<()> {

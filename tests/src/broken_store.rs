@@ -74,6 +74,7 @@ pub enum Fault {
     WaitingHearsNothing,
     HeardByAnybody,
     HeardByNobody,
+    HeardInAnyEpoch,
     FenceIsForgotten,
     FenceLeavesNames,
     FenceLeavesScopes,
@@ -519,6 +520,7 @@ impl RemoteStore for Broken {
         match self.fault {
             Fault::HeardByAnybody => Ok(true),
             Fault::HeardByNobody => Ok(false),
+            Fault::HeardInAnyEpoch => self.store.is_heard(log, position).await.or(Ok(true)),
             _ => self.store.is_heard(log, position).await,
         }
     }

@@ -330,9 +330,11 @@ impl RemoteStore for MapStore {
     async fn is_heard(&self, log: &str, position: Position) -> Result<bool> {
         let mut state = self.state();
         let log = state.log(log)?;
+        if log.epoch != position.epoch {
+            return Err(Error::new(ErrorKind::Unsupported, "another epoch"));
+        }
         log.readers.retain(|_, (_, until)| *until > Instant::now());
-        Ok(log.epoch != position.epoch
-            || log.readers.values().all(|(number, _)| *number >= position.sequence))
+        Ok(log.readers.values().all(|(number, _)| *number >= position.sequence))
     }
 
     async fn expire(&self, name: &str, ttl: Duration) -> Result<bool> {

@@ -374,4 +374,19 @@ async fn an_invalidation_of_the_fleet_leaves_nothing_older_anywhere() {
     truth.store(50, Ordering::SeqCst);
     here.invalidate("user:1").await.unwrap();
     assert_eq!((one.read("user:1").await, two.read("user:1").await), (50, 50));
+    // So is one that nobody can be asked about, since the server has forgotten who reads.
+    proxy.heal();
+    two.until_it_hears(true).await;
+    until_async(async || two.holds("user:1").await).await;
+    proxy.requests(Fault::Swallow);
+    truth.store(51, Ordering::SeqCst);
+    let records = || server.tell::<u64>(&["XLEN", "{larder:shop}:log"]);
+    let before = records();
+    let forgets = async {
+        until(|| records() > before).await;
+        server.tell::<()>(&["FLUSHALL"]);
+    };
+    let (invalidated, ()) = tokio::join!(here.invalidate("user:1"), forgets);
+    invalidated.unwrap();
+    assert_eq!(two.read("user:1").await, 51);
 }

@@ -111,6 +111,9 @@ pub trait RemoteStore: fmt::Debug + Send + Sync + 'static {
 
     /// Whether every reader of `log` who still goes by what it has read was noted to have done what the records up to
     /// `position` say.
+    ///
+    /// If the log has begun another epoch since, it is not known who reads, and that is
+    /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported), too.
     async fn is_heard(&self, log: &str, position: Position) -> Result<bool> {
         let _ = (log, position);
         Err(without_logs())

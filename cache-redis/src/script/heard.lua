@@ -1,7 +1,8 @@
 -- KEYS: the control state of a log, the log, and its readers. ARGV: the incarnation, a new epoch, an epoch, a number.
--- Answers whether all who go by what they have read have read so far. In another epoch nobody goes by this one.
+-- Answers whether all who go by what they have read have read so far: 1 or 0. In another epoch there is no telling who
+-- still goes by this one: 2.
 local epoch = state_of(KEYS[1], KEYS[2], ARGV[1], ARGV[2])
-if epoch ~= ARGV[3] then return 1 end
+if epoch ~= ARGV[3] then return 2 end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local readers = redis.pcall('HVALS', KEYS[3])
