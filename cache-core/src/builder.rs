@@ -118,8 +118,8 @@ impl CacheBuilder {
     }
 
     /// How long after an invalidation elsewhere this process may still serve its local copy, where there is
-    /// a remote store. Usually it hears of it long before. Give all processes that share a store the same. Default: 2
-    /// seconds.
+    /// a remote store. Usually it hears of it long before. Give all processes that share a store the same. A function
+    /// may have a shorter one. Default: 2 seconds.
     pub fn max_staleness(mut self, staleness: Duration) -> Self {
         self.settings.max_staleness = staleness;
         self

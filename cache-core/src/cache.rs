@@ -22,6 +22,7 @@ use crate::debts::Debts;
 use crate::entry::Entry;
 use crate::error::{Error, ErrorKind, Result};
 use crate::feed::Feed;
+use crate::feed::Within;
 use crate::flight::Flights;
 use crate::global::{self, AlreadyInstalled, AsCache, Global, Named};
 use crate::health::{Health, RemoteHealth};
@@ -306,7 +307,7 @@ impl Cache {
         if !self.is_enabled() {
             return loader().await;
         }
-        if let Some(hit) = call::local_hit(&self.inner, shape, key.borrow()) {
+        if let Some(hit) = call::local_hit(&self.inner, shape, key.borrow(), Within::default()) {
             return hit;
         }
         let miss = Miss::manual(&BY_HAND, shape, <Serde as Wire<V>>::TYPED, self, key);
@@ -374,13 +375,21 @@ pub(crate) fn wanted<V: Value>() -> Wanted<'static> {
         version: None,
         stale: false,
         lock: None,
+        staleness: None,
         tags: &[],
     }
 }
 
 /// What a question about a key takes, whatever the type of its value.
-pub(crate) const ANY: Wanted<'static> =
-    Wanted { typed: Typed::ANY, type_matters: false, version: None, stale: false, lock: None, tags: &[] };
+pub(crate) const ANY: Wanted<'static> = Wanted {
+    typed: Typed::ANY,
+    type_matters: false,
+    version: None,
+    stale: false,
+    lock: None,
+    staleness: None,
+    tags: &[],
+};
 
 impl Inner {
     /// Tells this cache from others while it lives.

@@ -20,6 +20,7 @@ use crate::cache::{Cache, Inner};
 use crate::codec::{Typed, Wire};
 use crate::context;
 use crate::entry::{Absent, Entry};
+use crate::feed::Within;
 use crate::flight::{Outcome, Purpose, Waited};
 use crate::global::AsCache;
 use crate::key::{Key, KeyRef, KeyWriter};
@@ -98,7 +99,7 @@ where
             return Lookup::Miss(Miss::new(site, shape, W::TYPED, None));
         }
         let key = KeyRef::new(&writer);
-        match local_hit(cache.inner(), shape, key) {
+        match local_hit(cache.inner(), shape, key, cache.inner().within(site.own_staleness())) {
             Some(output) => Lookup::Hit(output),
             None => Lookup::Miss(Miss::of(site, shape, W::TYPED, cache, key)),
         }
@@ -107,22 +108,25 @@ where
 
 /// The answer that this process holds.
 #[inline]
-pub(crate) fn local_hit<S>(cache: &Inner, shape: S, key: KeyRef<'_>) -> Option<S::Output>
+pub(crate) fn local_hit<S>(cache: &Inner, shape: S, key: KeyRef<'_>, within: Within) -> Option<S::Output>
 where
     S: Shape<Value: Clone + 'static>,
 {
     if clones_in_place::<S::Value>() {
-        return cache.peek(key, |entry| serve(cache, shape, entry));
+        return cache.peek(key, |entry| serve(cache, shape, entry, within));
     }
-    cache.peek_unlocked(key, |entry| serve(cache, shape, entry))
+    cache.peek_unlocked(key, |entry| serve(cache, shape, entry, within))
 }
 
 /// What the caller gets of an entry that may be served.
 #[inline]
-fn serve<S>(cache: &Inner, shape: S, entry: &Entry) -> Option<S::Output>
+fn serve<S>(cache: &Inner, shape: S, entry: &Entry, within: Within) -> Option<S::Output>
 where
     S: Shape<Value: Clone + 'static>,
 {
+    if !within.allows(entry) {
+        return None;
+    }
     let output = output_of(shape, entry)?;
     cache.counters.local_hits.increment();
     context::inherit(cache.id(), entry.stamp().tags());

@@ -61,6 +61,8 @@ const LONGEST_LOOK: Duration = Duration::from_millis(20);
 pub(crate) struct Feed {
     /// Δ after the last question whose answer left nothing unknown, in nanoseconds.
     trusted_until: AtomicU64,
+    /// By how much the shortest Δ of a function is shorter than the cache's, in nanoseconds.
+    shorter: AtomicU64,
     /// Up to where it has been read. One question at a time, so that records are applied in their order.
     place: tokio::sync::Mutex<Option<Position>>,
     beginning: tokio::sync::Mutex<()>,
@@ -111,7 +113,51 @@ impl Trust {
     }
 }
 
+/// What a caller asks of local entries whose function has a Δ of its own, as of before the rule is asked.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Within(Option<Asked>);
+
+#[derive(Clone, Copy, Debug)]
+struct Asked {
+    /// Δ of the cache after the last question, as for everybody.
+    heard: Moment,
+    /// By how much its own Δ is shorter.
+    shorter: Duration,
+}
+
+impl Within {
+    /// Whether a current entry is new enough.
+    #[inline]
+    pub(crate) fn allows(self, entry: &Entry) -> bool {
+        self.0.is_none_or(|asked| asked.allows(entry.trusted_until()))
+    }
+}
+
+impl Asked {
+    fn allows(self, trusted_until: Moment) -> bool {
+        clock::now() + self.shorter < self.heard.max(trusted_until)
+    }
+}
+
 impl Inner {
+    /// What a caller asks for with this Δ of its own, if any. The cache's is the longest there is.
+    #[inline]
+    pub(crate) fn within(&self, own: Option<Duration>) -> Within {
+        Within(own.and_then(|own| self.asked(own)))
+    }
+
+    fn asked(&self, own: Duration) -> Option<Asked> {
+        let shorter = self.settings.max_staleness.saturating_sub(own);
+        if self.settings.remote.is_none() || shorter.is_zero() {
+            return None;
+        }
+        let nanos = u64::try_from(shorter.as_nanos()).unwrap_or(u64::MAX);
+        if self.feed.shorter.load(Ordering::Relaxed) < nanos {
+            self.feed.shorter.fetch_max(nanos, Ordering::Relaxed);
+        }
+        Some(Asked { heard: self.feed.trusted_until(), shorter })
+    }
+
     #[inline]
     pub(crate) fn trust(&self) -> Trust {
         if self.settings.remote.is_some() { Trust::Until(self.feed.trusted_until()) } else { Trust::Alone }
@@ -119,21 +165,20 @@ impl Inner {
 
     /// How old the load of another may be for its value to be an answer.
     ///
-    /// It is an answer on the same terms as an entry. Ask for this before the rule.
-    pub(crate) fn joinable(&self) -> Joinable {
-        let limit = self.settings.load_limit;
-        let unheard = self.settings.remote.is_some() && clock::now() >= self.feed.trusted_until();
-        Joinable {
-            load: if unheard { limit.min(self.settings.max_staleness) } else { limit },
-            refresh: limit,
-        }
+    /// It is an answer on the same terms as an entry, with a Δ of its own, if any. Ask for this before the rule.
+    pub(crate) fn joinable(&self, own: Option<Duration>) -> Joinable {
+        let (limit, Within(asked)) = (self.settings.load_limit, self.within(own));
+        let shorter = asked.map_or(Duration::ZERO, |asked| asked.shorter);
+        let unheard = self.settings.remote.is_some() && clock::now() + shorter >= self.feed.trusted_until();
+        let staleness = self.settings.max_staleness.saturating_sub(shorter);
+        Joinable { load: if unheard { limit.min(staleness) } else { limit }, refresh: limit }
     }
 
     /// Comes aboard the flight of `key` for a `purpose`, or starts one.
-    pub(crate) fn board(&self, key: &Key, tags: &[Tag], purpose: Purpose) -> Boarding {
+    pub(crate) fn board(&self, key: &Key, tags: &[Tag], own: Option<Duration>, purpose: Purpose) -> Boarding {
         // What is promised to other processes goes by the exact time.
         let now = if self.settings.remote.is_some() { clock::now() } else { clock::coarse() };
-        self.flights.board(key, tags, &self.scopes, self.joinable(), purpose, now)
+        self.flights.board(key, tags, &self.scopes, self.joinable(own), purpose, now)
     }
 
     /// Sees to it that this process hears of what others invalidate. The first time that takes a question.
@@ -173,14 +218,16 @@ impl Inner {
                 let mut task = self.feed.task.lock();
                 // The one before has ended with its runtime.
                 *task = JoinSet::new();
-                task.spawn_on(follower.run(remote.clone(), self.settings.log(), self.wait()), &runtime);
+                task.spawn_on(follower.run(remote.clone(), self.settings.log()), &runtime);
             }
         }
     }
 
     /// How long to wait for a record between two questions.
     fn wait(&self) -> Duration {
-        (self.settings.max_staleness / 3).clamp(Duration::from_millis(1), LONGEST_WAIT)
+        let shorter = Duration::from_nanos(self.feed.shorter.load(Ordering::Relaxed));
+        (self.settings.max_staleness.saturating_sub(shorter) / 3)
+            .clamp(Duration::from_millis(1), LONGEST_WAIT)
     }
 
     /// Asks for news, and does what they say.
@@ -313,10 +360,10 @@ struct Follower {
 }
 
 impl Follower {
-    async fn run(self, remote: Guard, log: String, wait: Duration) {
+    async fn run(self, remote: Guard, log: String) {
         loop {
             let Some(cache) = self.cache.upgrade() else { return };
-            let heard = cache.ask_for_news().await;
+            let (heard, wait) = (cache.ask_for_news().await, cache.wait());
             drop(cache);
             let rung = match heard {
                 Ok(heard) if heard.records => continue,

@@ -17,6 +17,8 @@ pub struct Site {
     timeout: Option<Duration>,
     /// How long callers wait for the load of another process; nothing without `lock`.
     lock: Option<Duration>,
+    /// The function's own Δ; nothing for that of the cache.
+    max_staleness: Option<Duration>,
     /// The factor of `early`; 0 without it.
     early: f64,
     version: u64,
@@ -95,6 +97,7 @@ impl Site {
             stale: None,
             timeout: None,
             lock: None,
+            max_staleness: None,
             early: 0.0,
             version: 0,
             tags: &[],
@@ -166,6 +169,13 @@ impl Site {
         self
     }
 
+    /// With a Δ of its own, in milliseconds.
+    #[must_use]
+    pub const fn max_staleness_millis(mut self, millis: u64) -> Self {
+        self.max_staleness = Some(Duration::from_millis(millis));
+        self
+    }
+
     /// With refreshes before the end, `beta` times as far before it as is optimal.
     #[must_use]
     pub const fn early(mut self, beta: f64) -> Self {
@@ -230,6 +240,11 @@ impl Site {
 
     pub(crate) fn fixed_lock(&self) -> Option<Duration> {
         self.lock
+    }
+
+    #[inline]
+    pub(crate) fn own_staleness(&self) -> Option<Duration> {
+        self.max_staleness
     }
 
     pub(crate) fn beta(&self) -> f64 {

@@ -42,6 +42,8 @@ pub(crate) struct Wanted<'a> {
     pub(crate) stale: bool,
     /// How long it waits for the load of another process; nothing if not at all.
     pub(crate) lock: Option<Duration>,
+    /// The Δ of its own, if any.
+    pub(crate) staleness: Option<Duration>,
     /// The static tags of the entry.
     pub(crate) tags: &'a [Tag],
 }
@@ -132,6 +134,7 @@ impl<'a> Wanted<'a> {
             version: Some(site.value_version()),
             stale: false,
             lock: None,
+            staleness: site.own_staleness(),
             tags,
         }
     }

@@ -14,7 +14,7 @@ use syn::{AngleBracketedGenericArguments, Expr, ExprClosure, ExprPath, Path};
 use self::list::{Item, Named, items};
 use self::read::{
     beta, closure, companion, each, expression, flag, lock, path, skip, tags, template, time,
-    time_before_value, version,
+    time_before_value, time_while_compiling, version,
 };
 use crate::diagnose::{Mistake, Problems, meant, quoted};
 use crate::template::{Template, Use};
@@ -105,6 +105,7 @@ pub(crate) struct CachedArgs {
     pub(crate) stale_if: Slot<ExprClosure>,
     pub(crate) timeout: Slot<Time>,
     pub(crate) early: Slot<f64>,
+    pub(crate) max_staleness: Slot<Duration>,
     pub(crate) tags: Slot<Vec<Template>>,
     pub(crate) each: Slot<Each>,
     pub(crate) skip: Slot<Vec<Ident>>,
@@ -134,6 +135,7 @@ impl CachedArgs {
         "when",
         "unless",
         "lock",
+        "max_staleness",
         "local",
         "cache",
         "version",
@@ -172,6 +174,7 @@ impl CachedArgs {
                 self.unless.fill(option, problems, |option, problems| closure(option, "value", problems));
             }
             "lock" => self.lock.fill(option, problems, lock),
+            "max_staleness" => self.max_staleness.fill(option, problems, time_while_compiling),
             "local" => self.local.fill(option, problems, flag),
             "cache" => self.cache.fill(option, problems, expression),
             "version" => self.version.fill(option, problems, version),

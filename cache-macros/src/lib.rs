@@ -107,6 +107,7 @@ use proc_macro::TokenStream;
 /// | `when` | an expression over the arguments | false: this call goes past the cache |
 /// | `unless` | <code>&#124;value&#124; bool</code> | true: the value is returned and not stored |
 /// | `lock` | flag, or as `none_ttl` | across processes too, one caller computes and the others wait for its value, so long at most; then they compute |
+/// | `max_staleness` | `2` or `"500ms"` | how long after an invalidation in another process this one may still serve its local copy, if not for as long as the cache's `max_staleness`, which is the longest |
 /// | `local` | flag | the value never leaves the process and needs no serde |
 /// | `cache` | a `Cache`, a `Named`, `self.cache` | which cache; absent: the global one |
 /// | `version` | an integer | raise it when the meaning of the value changes: older entries are misses |

@@ -37,7 +37,7 @@ snapshots! {
         db.load(self.tenant, user.id, filter).await
     }
 
-    cached_with_conditions: cached(key = "user:<id>", ttl = |user| user.ttl, none_ttl = NONE, when = id > 0, unless = |user| user.is_new, tags = ["user:<id>", "users"], version = 2, lock = "5s", shared)
+    cached_with_conditions: cached(key = "user:<id>", ttl = |user| user.ttl, none_ttl = NONE, when = id > 0, unless = |user| user.is_new, tags = ["user:<id>", "users"], version = 2, lock = "5s", max_staleness = "100ms", shared)
     async fn conditional(id: u64) -> Option<User> {
         db::find(id).await
     }

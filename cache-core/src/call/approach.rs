@@ -101,7 +101,7 @@ pub(super) fn embark(target: &Target, wanted: Wanted<'_>) -> First {
     if glances || cache.has_to_listen() || context::is_loading(cache.id(), key) {
         return First::Seek(Course::Board);
     }
-    match cache.board(key, wanted.tags, target.purpose()) {
+    match cache.board(key, wanted.tags, wanted.staleness, target.purpose()) {
         Boarding::Wait(seat) => {
             cache.counters.joins.increment();
             First::Seek(Course::Wait(seat))
@@ -124,7 +124,9 @@ fn overlooked(target: &Target, wanted: Wanted<'_>) -> Option<Arc<Entry>> {
         return None;
     }
     let cache = target.cache.inner();
-    let look = |entry: &Arc<Entry>| wanted.accepts(entry).then(|| Arc::clone(entry));
+    let within = cache.within(wanted.staleness);
+    let accepts = |entry: &Entry| wanted.accepts(entry) && within.allows(entry);
+    let look = |entry: &Arc<Entry>| accepts(entry).then(|| Arc::clone(entry));
     cache.peek(target.key.borrow(), look).inspect(|_| cache.counters.local_hits.increment())
 }
 
@@ -153,7 +155,7 @@ async fn approach(
             Course::Wait(seat) => seat.wait(cache.settings.load_limit).await,
             Course::Board => {
                 let purpose = if passes_by { Purpose::PassBy } else { target.purpose() };
-                match cache.board(key, wanted.tags, purpose) {
+                match cache.board(key, wanted.tags, wanted.staleness, purpose) {
                     Boarding::Lead(seat) => break seat,
                     Boarding::Wait(seat) if passes_by && seat.refreshes() => {
                         passes_by = false;

@@ -244,7 +244,9 @@ where
     /// What this process has.
     fn local(&self, cache: &Inner, part: &Part) -> Option<Arc<Entry>> {
         let wanted = self.wanted(part);
-        let look = || cache.peek(part.key.borrow(), |entry| wanted.accepts(entry).then(|| Arc::clone(entry)));
+        let within = cache.within(wanted.staleness);
+        let accepts = |entry: &Entry| wanted.accepts(entry) && within.allows(entry);
+        let look = || cache.peek(part.key.borrow(), |entry| accepts(entry).then(|| Arc::clone(entry)));
         let entry = if self.anew { None } else { look() }?;
         context::inherit(cache.id(), entry.stamp().tags());
         Some(entry)
@@ -259,7 +261,7 @@ where
                 progress.alone.push(at);
                 continue;
             }
-            match cache.board(&part.key, &part.tags, purpose) {
+            match cache.board(&part.key, &part.tags, self.site.own_staleness(), purpose) {
                 Boarding::Wait(seat) => {
                     cache.counters.joins.increment();
                     progress.waits.push_back((at, seat));

@@ -97,11 +97,17 @@ where
             return Lookup::Miss(Miss::new(site, shape, W::TYPED, None));
         }
         let (key, inner) = (KeyRef::new(&writer), cache.inner());
+        let within = inner.within(site.own_staleness());
         let found = inner.look(key, |entry, now| {
+            if !within.allows(entry) {
+                return None;
+            }
             let left = entry.left(now);
             let haste = policy::haste(left, site.beta());
             match policy::decide(left, haste) {
-                Plan::Serve if clones_in_place::<S::Value>() => serve(inner, shape, entry).map(Sight::Answer),
+                Plan::Serve if clones_in_place::<S::Value>() => {
+                    serve(inner, shape, entry, within).map(Sight::Answer)
+                }
                 Plan::Serve => Some(Sight::Fresh(Arc::clone(entry))),
                 Plan::Revalidate => {
                     let is_answer = (W::TYPED.is)(entry) || entry.value::<Absent>().is_some();
@@ -117,7 +123,7 @@ where
         });
         let due = match found {
             Some(Sight::Answer(output)) => return Lookup::Hit(output),
-            Some(Sight::Fresh(entry)) => match serve(inner, shape, &entry) {
+            Some(Sight::Fresh(entry)) => match serve(inner, shape, &entry, within) {
                 Some(output) => return Lookup::Hit(output),
                 None => None,
             },
@@ -212,7 +218,7 @@ where
                 (Some(Boarding::Lead(seat)), limit) => {
                     return self.lead_refresh(target, tags, seat, due, old, limit, loader).await;
                 }
-                (Some(Boarding::Wait(seat)), Some(limit)) if target.may_wait(&seat) => {
+                (Some(Boarding::Wait(seat)), Some(limit)) if target.may_wait(&seat, wanted.staleness) => {
                     target.cache.inner().counters.joins.increment();
                     let ended = seat.wait(limit).await;
                     if let Some(output) = self.answer_of(&target, wanted, ended) {
@@ -407,12 +413,12 @@ impl Target {
     fn board_refresh(&self, tags: &[Tag]) -> Option<Boarding> {
         let (cache, key) = (self.cache.inner(), &self.key);
         let may = !context::is_loading(cache.id(), key) && !cache.background.rests(key);
-        may.then(|| cache.board(key, tags, Purpose::Refresh))
+        may.then(|| cache.board(key, tags, None, Purpose::Refresh))
     }
 
     /// Whether what the flight of `seat` makes is an answer for a caller that comes now.
-    fn may_wait(&self, seat: &Seat) -> bool {
-        clock::now().since(seat.began()) < self.cache.inner().joinable().load
+    fn may_wait(&self, seat: &Seat, own: Option<Duration>) -> bool {
+        clock::now().since(seat.began()) < self.cache.inner().joinable(own).load
     }
 
     /// Counts the answer that `due` is.

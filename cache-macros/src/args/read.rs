@@ -241,6 +241,19 @@ pub(super) fn time_before_value(option: &Named, problems: &mut Problems) -> Opti
     time(option, problems)
 }
 
+/// A time that is part of what is known of the function.
+pub(super) fn time_while_compiling(option: &Named, problems: &mut Problems) -> Option<Duration> {
+    match time_before_value(option, problems)? {
+        Time::Fixed(duration) => Some(duration),
+        Time::Computed(_) | Time::FromValue(_) => {
+            let name = option.text();
+            let form = format!("{name} = 2` or `{name} = \"500ms\"");
+            wrong_form(option, "a duration that is known while compiling", &form, problems);
+            None
+        }
+    }
+}
+
 /// `name = 300`, `name = "5m"`, `name = expression`, `name = |value| expression`.
 pub(super) fn time(option: &Named, problems: &mut Problems) -> Option<Time> {
     let name = option.text();

@@ -90,6 +90,10 @@ fn cached_facts(args: &CachedArgs) -> TokenStream {
     facts.extend(fixed(&args.none_ttl, "none_ttl_millis"));
     facts.extend(fixed(&args.stale, "stale_millis"));
     facts.extend(fixed(&args.timeout, "timeout_millis"));
+    if let Some(staleness) = args.max_staleness.get() {
+        let millis = millis(*staleness);
+        facts.extend(quote!(.max_staleness_millis(#millis)));
+    }
     if let Some(beta) = args.early.get() {
         facts.extend(quote!(.early(#beta)));
     }
