@@ -63,6 +63,13 @@ impl Failure {
         Self { asked: false, ..Self::new(ErrorKind::Unavailable, text) }
     }
 
+    /// The node of a cluster at `server` does as much as it can. That says nothing of the next operation, even where
+    /// every operation needs it.
+    pub(crate) fn crowded(server: &str) -> Self {
+        let text = format!("too many operations of the node of the cluster at {server} are under way");
+        Self { asked: false, ..Self::new(ErrorKind::Unavailable, text).of_a_part() }
+    }
+
     /// No connection could be made to `server`.
     pub(crate) fn unreachable(server: &str, error: &RedisError) -> Self {
         Self::new(ErrorKind::Unavailable, format!("cannot connect to redis at {server}: {}", cause(error)))

@@ -44,12 +44,13 @@ impl Shard {
         calls: &[Call<'_>],
     ) -> Result<Vec<Value>, Failure> {
         let matters = budget.purpose() == Purpose::Invalidate;
-        let passage = self.breaker.enter(matters).map_err(|why| {
-            if why == Refused::Open {
+        let passage = self.breaker.enter(matters).map_err(|why| match why {
+            Refused::Open => {
                 // The runtime that carried the task may have ended.
                 self.watch();
+                Failure::left_alone(self.supervisor.server())
             }
-            Failure::left_alone(self.supervisor.server())
+            Refused::Full => Failure::crowded(self.supervisor.server()),
         })?;
         let answer = self.supervisor.ask(budget, calls).await;
         if let Some(change) = passage.end(outcome(&answer)) {
