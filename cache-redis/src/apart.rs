@@ -7,12 +7,15 @@
 //!   generations differ from the live ones, or both are from before it and so is the answer.
 //! - **Storing** compares and sets where the value is, so whoever removes or claims the name meanwhile keeps it from being
 //!   stored. Its generations are kept alive beside that; if they end before it does, it is a miss.
-//! - **Invalidating**: the scopes move, then the names are removed, then the scopes move again, then the record is appended.
-//!   Each is complete before the next begins; within one, nobody knows what comes first. Whoever learns of the record finds
-//!   everything moved and removed. The first step is for what follows.
+//! - **Invalidating**: the scopes move, then the names are removed, then the scopes move again and the record is appended, in
+//!   one step if they have one slot. Each is complete before the next begins; within one, nobody knows what comes first. Whoever
+//!   learns of the record finds everything moved and removed. The first step is for what follows. With a name to remove that is
+//!   three round trips, without one it is two; a single server needs one.
 //! - **Fencing** is that with a fence around each. While the scopes are fenced and a name is not yet, it is as fenced for
 //!   whoever reads it with them. When the fence is taken away, whoever finds the scopes free and the name not, or the
 //!   other way round, is told that there is one.
+//! - **A name whose node does not answer** fails as a part of the store: reads of it are misses, and others are not. Whoever
+//!   invalidates it moves what covers it instead, which is where the log is: it is a miss then when its node is back, too.
 //! - **Storing while a scope is unmoved** (what a mutation made, in place of what is there): a lease is put under the
 //!   name, then the scope is compared and moved, then the value is stored under the lease. An invalidation of the name
 //!   moved the scope before it removed the name: either that was before the comparison, which then fails, or

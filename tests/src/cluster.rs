@@ -224,8 +224,8 @@ impl Cluster {
 
 fn node(options: &[&str]) -> Server {
     let usual = ["--cluster-enabled", "yes", "--cluster-node-timeout", "1000"];
-    // A replica takes over however long ago it heard of its primary, and is in step at once.
-    let further = ["--cluster-replica-validity-factor", "0", "--repl-diskless-sync-delay", "0"];
+    // A replica takes over however long ago it heard of its primary.
+    let further = ["--cluster-replica-validity-factor", "0"];
     // Nobody is told of a replica before it has heard something: left to itself, a primary says so every ten seconds.
     let talkative = ["--repl-ping-replica-period", "1"];
     Server::start_with(&[&usual[..], &further, &talkative, options].concat())

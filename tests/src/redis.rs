@@ -236,6 +236,11 @@ impl Server {
         vec![file.to_str().expect("a path in UTF-8").to_owned(), "--sentinel".to_owned()]
     }
 
+    /// Left to itself a primary lets a replica wait for five seconds, in case there is another.
+    fn replication_arguments(&self) -> &'static [&'static str] {
+        if self.watches.is_some() { &[] } else { &["--repl-diskless-sync-delay", "0"] }
+    }
+
     /// Left to itself a node takes a port of those that the system gives to outgoing connections.
     fn bus_arguments(&self) -> Vec<String> {
         let in_cluster = self.options.iter().any(|option| option == "--cluster-enabled");
@@ -258,6 +263,7 @@ impl Server {
             .args(["--bind", "127.0.0.1", "--port", &self.port.to_string(), "--save", ""])
             .args(["--dir", &text(&self.folder), "--logfile", &text(&log), "--enable-debug-command", "yes"])
             .args(["--unixsocket", &text(&self.socket())])
+            .args(self.replication_arguments())
             .args(&self.options)
             .args(self.bus_arguments())
             .stdin(Stdio::piped())

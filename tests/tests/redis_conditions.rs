@@ -206,7 +206,7 @@ const CONDITIONS: &[Condition] = &[
         kind: ErrorKind::Unavailable,
     },
     Condition {
-        what: "NOAUTH",
+        what: "WRONGPASS",
         begin: &[&["ACL", "SETUSER", "shop", "resetpass", ">hunter3"], &["CLIENT", "KILL", "USER", "shop"]],
         end: &[&["ACL", "SETUSER", "shop", ">hunter2"]],
         kind: ErrorKind::Denied,

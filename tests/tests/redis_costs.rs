@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cache_core::store::{Claim, Expect, Put, RemoteStore, Token};
+use cache_core::store::{Append, Claim, Expect, Put, RemoteStore, Token};
 use tests::proxy::Proxy;
 use tests::redis::{Server, patient};
 use tests::until_async;
@@ -98,7 +98,9 @@ async fn in_a_cluster_a_name_is_removed_in_three_round_trips_and_read_in_one() {
     store.publish(put("shop:user:1"), Expect::Lease(token)).await.unwrap();
     let position = store.fetch("shop:user:1", &scopes, None).await.unwrap().generations[0];
     store.publish(put("shop:user:1"), Expect::Unmoved(&scopes[0], position)).await.unwrap();
-    store.invalidate(&names, &scopes, None).await.unwrap();
+    let records = [b"a record".to_vec()];
+    let append = Some(Append { log: "{larder:shop}", records: &records, replicas: 0 });
+    store.invalidate(&names, &scopes, append).await.unwrap();
     spent();
 
     store.fetch("shop:user:1", &scopes, claim()).await.unwrap();
@@ -119,6 +121,10 @@ async fn in_a_cluster_a_name_is_removed_in_three_round_trips_and_read_in_one() {
     assert_eq!(spent(), 2, "invalidating four scopes");
     store.invalidate(&names, &scopes, None).await.unwrap();
     assert_eq!(spent(), 3, "invalidating a hundred names and four scopes");
+    assert!(store.invalidate(&names, &scopes, append).await.unwrap().is_some());
+    assert_eq!(spent(), 3, "the same, and saying so");
+    assert!(store.invalidate(&[], &scopes, append).await.unwrap().is_some());
+    assert_eq!(spent(), 2, "invalidating four scopes, and saying so");
     store.invalidate(&[], &[], None).await.unwrap();
     store.put_many(&[]).await.unwrap();
     store.fetch_many(&[]).await.unwrap();
