@@ -42,7 +42,7 @@ impl Inner {
     /// The names of everything that covers `key` in the remote store.
     pub(crate) fn scopes_of(&self, key: &Key, tags: &[Tag]) -> Arc<[String]> {
         let prefix = levels(key.whole()).last().unwrap_or_default();
-        let texts = tags.iter().map(|tag| tag.as_str()).chain([prefix]);
+        let texts = tags.iter().map(Tag::as_str).chain([prefix]);
         let hash = texts.fold(0, |hash: u64, text| hash.rotate_left(5) ^ hash_of(text.as_bytes()));
         let place = usize::try_from(hash % PLACES as u64).unwrap_or_default();
         let mut place = self.lists.places[place].lock();

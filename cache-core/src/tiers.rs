@@ -144,6 +144,20 @@ impl<'a> Wanted<'a> {
         !self.type_matters || (self.typed.is)(entry) || entry.value::<Absent>().is_some()
     }
 
+    /// What is in the envelope of a remote value, if it is what was asked for and current.
+    pub(crate) fn unseal<'v>(
+        &self,
+        key: &Key,
+        value: &'v [u8],
+        generations: &[Generation],
+    ) -> Result<Opened<'v>, Refusal> {
+        let opened = envelope::open(value, self.label(key))?;
+        if !(unmoved(&opened.generations, generations) || is_planted(Fault::GenerationsUnasked)) {
+            return Err(Refusal::Moved);
+        }
+        Ok(opened)
+    }
+
     fn label<'l>(&self, key: &'l Key) -> Label<'l> {
         Label { key: key.as_str(), type_name: self.type_matters.then(self.typed.name), version: self.version }
     }
@@ -288,21 +302,6 @@ impl Inner {
         Ok(entries.collect())
     }
 
-    /// What is in the envelope of a remote value, if it is what was asked for and current.
-    pub(crate) fn unseal<'v>(
-        &self,
-        key: &Key,
-        wanted: Wanted<'_>,
-        value: &'v [u8],
-        generations: &[Generation],
-    ) -> Result<Opened<'v>, Refusal> {
-        let opened = envelope::open(value, wanted.label(key))?;
-        if !(unmoved(&opened.generations, generations) || is_planted(Fault::GenerationsUnasked)) {
-            return Err(Refusal::Moved);
-        }
-        Ok(opened)
-    }
-
     /// A remote value as a live entry, if it is what was asked for and current.
     pub(crate) fn open(
         &self,
@@ -313,7 +312,7 @@ impl Inner {
         ttl: Duration,
         generations: &[Generation],
     ) -> Option<Live> {
-        let opened = match self.unseal(key, wanted, value, generations) {
+        let opened = match wanted.unseal(key, value, generations) {
             Ok(opened) => opened,
             Err(Refusal::Moved) => return None,
             Err(refusal) => {

@@ -43,7 +43,7 @@ pub(super) async fn glance(target: &Target, wanted: Wanted<'_>, place: &mut (dyn
     };
     let Ok(fetched) = fetched else { return Glance::Unavailable };
     let Some(value) = fetched.value else { return Glance::Nothing };
-    let found = match cache.unseal(key, wanted, &value, &fetched.generations) {
+    let found = match wanted.unseal(key, &value, &fetched.generations) {
         // How much of a stale window is over, only the time to live tells.
         Ok(opened) if opened.aging.stale.is_zero() => match opened.payload {
             None => Glance::Absent,
