@@ -14,12 +14,12 @@
 //! | 22–25 | how the value ages: the stale window, with which its time to live ends, and the time of its load |
 //! | 26–33 | the function's `version` |
 //! | 34–41 | fingerprint of the value's type |
-//! | 42–57 | digest of the key |
-//! | 58 | number of scopes, then 8 bytes of generation for each |
-//! | … | length of the payload (4), payload, checksum of everything before it (8) |
+//! | 42 | number of scopes, then 8 bytes of generation for each |
+//! | … | length of the payload (4), payload, checksum of the key and of everything before it (8) |
 
 use std::borrow::Cow;
 
+use crate::checksum::checksum;
 use crate::codec::Codec;
 use crate::compress::{self, Threshold};
 use crate::entry::Aging;
@@ -28,6 +28,7 @@ use crate::store::{Generation, Token};
 const MAGIC: [u8; 4] = *b"LDR\x01";
 const FLAG_ABSENT: u8 = 1;
 const CHECKSUM: usize = 8;
+const GENERATION: usize = 8;
 
 /// The bytes that identify one stored entry: magic and token.
 pub(crate) const IDENTITY: usize = MAGIC.len() + 16;
@@ -52,16 +53,17 @@ pub(crate) struct Opened<'a> {
     pub(crate) codec: Codec,
     /// The encoded value, or nothing for a remembered `None`.
     pub(crate) payload: Option<Cow<'a, [u8]>>,
-    pub(crate) generations: Vec<Generation>,
+    /// The generations of its scopes, as bytes.
+    pub(crate) generations: &'a [[u8; GENERATION]],
     pub(crate) aging: Aging,
 }
 
 /// Why an entry is a miss.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
-    /// Not an envelope of this format, cut short, or altered.
+    /// Not an envelope of this format, cut short, altered, or that of another key.
     Damaged,
-    /// An entry of another key, type, version or codec, or compressed in a way that is not built in.
+    /// An entry of another type, version or codec, or compressed in a way that is not built in.
     Foreign,
     /// A scope that covers it has moved since it was made. Not asked here.
     Moved,
@@ -94,14 +96,13 @@ pub(crate) fn seal(
     bytes.extend_from_slice(&aging.bits().to_le_bytes());
     bytes.extend_from_slice(&label.version.unwrap_or_default().to_le_bytes());
     bytes.extend_from_slice(&fingerprint(label.type_name.unwrap_or_default()));
-    bytes.extend_from_slice(&key_digest(label.key));
     bytes.push(scopes);
     for generation in generations {
         bytes.extend_from_slice(&generation.0);
     }
     bytes.extend_from_slice(&length.to_le_bytes());
     bytes.extend_from_slice(body);
-    let checksum = checksum(&bytes);
+    let checksum = checksum([label.key.as_bytes(), &bytes]);
     bytes.extend_from_slice(&checksum);
     Some(bytes)
 }
@@ -109,7 +110,7 @@ pub(crate) fn seal(
 /// Opens an envelope if it holds what `label` asks for.
 pub(crate) fn open<'a>(bytes: &'a [u8], label: Label<'_>) -> Result<Opened<'a>, Refusal> {
     let (rest, found) = bytes.split_last_chunk::<CHECKSUM>().ok_or(Refusal::Damaged)?;
-    if !rest.starts_with(&MAGIC) || checksum(rest) != *found {
+    if !rest.starts_with(&MAGIC) || checksum([label.key.as_bytes(), rest]) != *found {
         return Err(Refusal::Damaged);
     }
     let mut reader = Reader(rest.get(IDENTITY..).ok_or(Refusal::Damaged)?);
@@ -118,16 +119,16 @@ pub(crate) fn open<'a>(bytes: &'a [u8], label: Label<'_>) -> Result<Opened<'a>, 
     let aging = Aging::from_bits(u32::from_le_bytes(reader.take()?));
     let version = u64::from_le_bytes(reader.take()?);
     let type_print: [u8; 8] = reader.take()?;
-    let key_print: [u8; 16] = reader.take()?;
     let [scopes] = reader.take()?;
-    let generations = (0..scopes).map(|_| reader.take().map(Generation)).collect::<Result<_, _>>()?;
+    let (generations, rest) =
+        reader.0.split_at_checked(GENERATION * usize::from(scopes)).ok_or(Refusal::Damaged)?;
+    let mut reader = Reader(rest);
     let length = u32::from_le_bytes(reader.take()?);
     let Reader(payload) = reader;
     if usize::try_from(length) != Ok(payload.len()) || payload.len() > MAX_PAYLOAD {
         return Err(Refusal::Damaged);
     }
     if label.type_name.is_some_and(|expected| type_print != fingerprint(expected))
-        || key_print != key_digest(label.key)
         || label.version.is_some_and(|expected| expected != version)
     {
         return Err(Refusal::Foreign);
@@ -139,7 +140,7 @@ pub(crate) fn open<'a>(bytes: &'a [u8], label: Label<'_>) -> Result<Opened<'a>, 
         _ if flags & !compress::FLAGS != 0 => return Err(Refusal::Foreign),
         _ => Some(Cow::Owned(compress::unpack(flags, payload, MAX_PAYLOAD).ok_or(Refusal::Foreign)?)),
     };
-    Ok(Opened { codec, payload, generations, aging })
+    Ok(Opened { codec, payload, generations: generations.as_chunks().0, aging })
 }
 
 struct Reader<'a>(&'a [u8]);
@@ -153,19 +154,7 @@ impl Reader<'_> {
 }
 
 fn fingerprint(type_name: &str) -> [u8; 8] {
-    first(blake3::hash(type_name.as_bytes()))
-}
-
-fn key_digest(key: &str) -> [u8; 16] {
-    first(blake3::hash(key.as_bytes()))
-}
-
-fn checksum(bytes: &[u8]) -> [u8; CHECKSUM] {
-    first(blake3::hash(bytes))
-}
-
-fn first<const N: usize>(hash: blake3::Hash) -> [u8; N] {
-    std::array::from_fn(|at| hash.as_bytes()[at])
+    checksum([type_name.as_bytes()])
 }
 
 #[cfg(test)]
@@ -185,12 +174,16 @@ mod tests {
         seal(LABEL, Token([7; 16]), &GENERATIONS, Codec::Json, AGING, none, payload).expect("small enough")
     }
 
+    fn signature(bytes: &[u8]) -> [u8; 8] {
+        checksum([LABEL.key.as_bytes(), bytes])
+    }
+
     #[test]
     fn what_is_sealed_opens() {
         let bytes = sealed(Some(b"{}"));
         let opened = open(&bytes, LABEL).expect("the same label");
         assert_eq!(opened.payload.as_deref(), Some(&b"{}"[..]));
-        assert_eq!(opened.generations, GENERATIONS);
+        assert_eq!(opened.generations, GENERATIONS.map(|generation| generation.0));
         assert_eq!(opened.aging, AGING);
         assert_eq!(open(&sealed(None), LABEL).expect("a remembered None").payload, None);
         assert_eq!(
@@ -200,13 +193,14 @@ mod tests {
     }
 
     #[test]
-    fn another_key_type_or_version_is_foreign() {
+    fn of_another_key_it_is_damaged() {
+        assert_eq!(open(&sealed(Some(b"{}")), Label { key: "user:2", ..LABEL }), Err(Refusal::Damaged));
+    }
+
+    #[test]
+    fn another_type_or_version_is_foreign() {
         let bytes = sealed(Some(b"{}"));
-        for label in [
-            Label { key: "user:2", ..LABEL },
-            Label { type_name: Some("app::Team"), ..LABEL },
-            Label { version: Some(4), ..LABEL },
-        ] {
+        for label in [Label { type_name: Some("app::Team"), ..LABEL }, Label { version: Some(4), ..LABEL }] {
             assert_eq!(open(&bytes, label), Err(Refusal::Foreign), "{label:?}");
         }
         assert!(open(&bytes, Label { version: None, type_name: None, ..LABEL }).is_ok(), "neither asked for");
@@ -231,7 +225,7 @@ mod tests {
         for length in 0..bytes.len() - CHECKSUM {
             let cut = &bytes[..length];
             assert_eq!(
-                open(&[cut, &checksum(cut)].concat(), LABEL),
+                open(&[cut, &signature(cut)].concat(), LABEL),
                 Err(Refusal::Damaged),
                 "cut at {length}"
             );
@@ -241,10 +235,10 @@ mod tests {
     #[test]
     fn a_length_that_is_not_there_is_damage_even_with_a_right_checksum() {
         let mut bytes = sealed(Some(b"{}"));
-        let at = IDENTITY + 38 + 1 + 16;
+        let at = IDENTITY + 22 + 1 + 16;
         bytes[at..at + 4].copy_from_slice(&u32::MAX.to_le_bytes());
         let end = bytes.len() - CHECKSUM;
-        let right = checksum(&bytes[..end]);
+        let right = signature(&bytes[..end]);
         bytes[end..].copy_from_slice(&right);
         assert_eq!(open(&bytes, LABEL), Err(Refusal::Damaged));
     }

@@ -17,6 +17,7 @@ mod cache;
 mod call;
 mod check;
 mod checked;
+mod checksum;
 mod clock;
 mod codec;
 mod compress;

@@ -459,8 +459,8 @@ impl Globs {
 }
 
 /// The rule for scopes whose positions are kept in a remote store: none of `then` has been replaced.
-pub(crate) fn unmoved(then: &[Generation], now: &[Generation]) -> bool {
-    then == now
+pub(crate) fn unmoved(then: &[[u8; 8]], now: &[Generation]) -> bool {
+    then.iter().eq(now.iter().map(|generation| &generation.0))
 }
 
 fn key_id(key: KeyRef<'_>) -> u64 {

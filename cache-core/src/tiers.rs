@@ -152,7 +152,7 @@ impl<'a> Wanted<'a> {
         generations: &[Generation],
     ) -> Result<Opened<'v>, Refusal> {
         let opened = envelope::open(value, self.label(key))?;
-        if !(unmoved(&opened.generations, generations) || is_planted(Fault::GenerationsUnasked)) {
+        if !(unmoved(opened.generations, generations) || is_planted(Fault::GenerationsUnasked)) {
             return Err(Refusal::Moved);
         }
         Ok(opened)

@@ -11,6 +11,7 @@ use tokio::runtime::Builder;
 
 use crate::map_store::MapStore;
 use crate::still_store::StillStore;
+use crate::wire_form::signed;
 
 /// Ends one text in the bytes that a check is given.
 pub const END: u8 = 0xFF;
@@ -136,8 +137,7 @@ pub fn envelope(data: &[u8]) {
         let end = entry.len().min(place + rest.len());
         entry.splice(place..end, rest.iter().copied());
         if how & 2 == 0 {
-            let checksum = blake3::hash(&entry);
-            entry.extend_from_slice(&checksum.as_bytes()[..CHECKSUM]);
+            entry = signed("stored", &entry);
         }
         store.set(entry);
 

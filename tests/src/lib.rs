@@ -18,6 +18,7 @@ pub mod secrets;
 pub mod simulation;
 pub mod still_store;
 pub mod traffic;
+pub mod wire_form;
 pub mod workers;
 pub mod yielding;
 
