@@ -104,7 +104,8 @@ impl Supervisor {
             turn().await;
             if let Some(asked) = batch.depart_alone() {
                 let _under_way = UnderWay::of(&self.reads().under_way);
-                return self.read_all(budget, &asked).await?.seen(look, place);
+                // Boxed, so that reads which leave together carry nothing of it around.
+                return Box::pin(self.read_all(budget, &asked)).await?.seen(look, place);
             }
         }
         let together = poll_fn(|context| match &mut *batch.state.lock() {

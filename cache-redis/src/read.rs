@@ -90,8 +90,14 @@ impl<'a> Look<'a> {
         generations: impl Iterator<Item = &'r Value>,
     ) -> Result<Seen, Failure> {
         let Answer { ttl, value, lease } = answer;
-        let generations = generations.map(generation).collect::<Result<Option<Vec<_>>, _>>()?;
-        let Some(generations) = generations else { return Ok(Seen::Unclear) };
+        let mut known = Vec::with_capacity(self.scopes.len());
+        for reply in generations {
+            match generation(reply)? {
+                Some(generation) => known.push(generation),
+                None => return Ok(Seen::Unclear),
+            }
+        }
+        let generations = known;
         let ttl = match ttl.map(answered).transpose()? {
             None => Duration::ZERO,
             Some(Value::Int(ttl)) => left(ttl),

@@ -40,7 +40,7 @@ impl RemoteStore for Redis {
             names.iter().map(|(name, scopes)| Look { name, scopes, claim: None, timed: true }).collect();
         let supervisor = match self.server() {
             Server::One(supervisor) => supervisor,
-            Server::Cluster(cluster) => return Ok(cluster.look(&looks).await?),
+            Server::Cluster(cluster) => return Ok(Box::pin(cluster.look(&looks)).await?),
         };
         let budget = supervisor.budget(Purpose::Read);
         let mut asked = Asked::default();
@@ -62,7 +62,7 @@ impl RemoteStore for Redis {
 
     async fn publish(&self, put: Put<'_>, expect: Expect<'_>) -> Result<bool> {
         if let Server::Cluster(cluster) = self.server() {
-            return Ok(cluster.publish(put, expect).await?);
+            return Ok(Box::pin(cluster.publish(put, expect)).await?);
         }
         let budget = self.server().budget(Purpose::Publish);
         Ok(whether(self.one(budget, store(&put, Some(&expect))).await?)?)
@@ -70,7 +70,7 @@ impl RemoteStore for Redis {
 
     async fn put_many(&self, puts: &[Put<'_>]) -> Result<()> {
         if let Server::Cluster(cluster) = self.server() {
-            return Ok(cluster.put_many(puts).await?);
+            return Ok(Box::pin(cluster.put_many(puts)).await?);
         }
         let calls = puts.iter().map(|put| store(put, None)).collect();
         for reply in self.many(self.server().budget(Purpose::Write), calls).await? {
@@ -244,7 +244,7 @@ impl Redis {
         let replicas = append.map_or(0, |append| append.replicas);
         let server = if replicas > 0 { self.witness() } else { self.server() };
         if let Server::Cluster(cluster) = server {
-            return Ok(cluster.invalidate(names, scopes, fence, append).await?);
+            return Ok(Box::pin(cluster.invalidate(names, scopes, fence, append)).await?);
         }
         let kept = append.map(|append| log::Keys::of(append.log));
         let call = invalidation(names, scopes, fence.as_ref(), append.as_ref().zip(kept.as_ref()));
