@@ -13,6 +13,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use benches::document;
+use benches::gathered::Gathered;
 use benches::rounds::in_turns;
 use benches::server::Server;
 use benches::subject::per_call;
@@ -218,6 +219,11 @@ async fn subjects(url: &str, keys: u64) -> Vec<Subject> {
     let unbounded = config().set_response_timeout(None);
     let unbounded =
         client.get_multiplexed_async_connection_with_config(&unbounded).await.expect("a connection");
+    for scope in ["gathered:everything", "gathered:users"] {
+        let _: () = filling.set(scope, &[b'g'; 16][..]).await.expect("stored");
+    }
+    let gathered = Gathered::over(unbounded.clone());
+    let by_hand = Gathered::by_hand(url.trim_start_matches("redis://")).await;
     let rustis = rustis::client::Client::connect(url).await.expect("a connection");
     let fred = fred::types::config::Config::from_url(url).expect("a URL");
     let fred = fred::types::Builder::from_config(fred).build().expect("a client");
@@ -239,6 +245,14 @@ async fn subjects(url: &str, keys: u64) -> Vec<Subject> {
         Subject::new("fred 10, GET", move |id| {
             let client = fred.clone();
             async move { client.get::<bytes::Bytes, _>(raw_key(id)).await.expect("an answer") }
+        }),
+        Subject::new("redis 1.8, gathered into MGET, unchecked", move |id| {
+            let gathered = gathered.clone();
+            async move { gathered.get(raw_key(id)).await }
+        }),
+        Subject::new("a connection by hand, gathered, unchecked", move |id| {
+            let by_hand = by_hand.clone();
+            async move { by_hand.get(raw_key(id)).await }
         }),
         Subject::new("larder, Redis only, JSON", move |id| {
             let users = shared.clone();

@@ -4,6 +4,7 @@
 pub mod count;
 pub mod document;
 pub mod eviction;
+pub mod gathered;
 pub mod lock_free;
 pub mod peers;
 pub mod plot;

@@ -2,6 +2,7 @@
 //! What a verb costs alone is in `redis_costs`.
 
 use std::collections::HashMap;
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use cache_core::store::{Claim, Put, RemoteStore, Token};
@@ -9,6 +10,7 @@ use futures_util::future::join_all;
 use larder::{Cache, ErrorKind, Redis, cached};
 use tests::proxy::{Fault, Proxy};
 use tests::redis::{Server, patient};
+use tokio::time::timeout;
 
 const TTL: Duration = Duration::from_secs(60);
 
@@ -161,6 +163,26 @@ async fn a_caller_that_goes_away_takes_nobody_along() {
             Err(ended) => assert!(ended.is_cancelled() && number % 2 == 0, "{number}: {ended}"),
         }
     }
+}
+
+#[tokio::test]
+async fn a_caller_who_is_not_polled_holds_nobody_up() {
+    let server = Server::start();
+    let redis = patient(server.url());
+    store(&redis, 2).await;
+    let (idle_name, scopes) = (name(0), scopes());
+    let mut context = Context::from_waker(Waker::noop());
+    let mut idle = redis.fetch(&idle_name, &scopes, None);
+    assert!(idle.as_mut().poll(&mut context).is_pending());
+    // It has begun what this one joins.
+    let found = timeout(TTL, redis.fetch(&name(1), &scopes, None)).await.expect("nobody to wait for");
+    assert_eq!(found.unwrap().value, Some(name(1).into_bytes()));
+    assert_eq!(idle.await.unwrap().value, Some(idle_name.clone().into_bytes()));
+
+    let mut gone = redis.fetch(&idle_name, &scopes, None);
+    assert!(gone.as_mut().poll(&mut context).is_pending());
+    drop(gone);
+    assert!(redis.fetch(&name(1), &scopes, None).await.unwrap().value.is_some(), "nor who has gone");
 }
 
 #[tokio::test]
