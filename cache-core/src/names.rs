@@ -63,10 +63,11 @@ impl Inner {
 impl Settings {
     /// The name of `key` in the remote store.
     pub(crate) fn name_of(&self, key: &Key) -> String {
-        let mut name = String::with_capacity(self.namespace.len() + 1 + key.as_str().len());
+        let key = key.as_str();
+        let mut name = String::with_capacity(self.namespace.len() + 1 + key.len());
         name.push_str(&self.namespace);
         name.push(':');
-        name.push_str(key.as_str());
+        name.push_str(key);
         name
     }
 

@@ -30,27 +30,26 @@ impl Incarnation {
         Some(Self(bytes))
     }
 
-    /// What `reply` says of this life of the server: a value, a lease or a fence without the incarnation after its mark, a
-    /// generation without that before it, and nothing in place of what another life has left. What was never ours is
-    /// an empty text: no generation, and a value that whoever asked will refuse, and count.
-    pub(crate) fn taken_out_of(self, reply: Value) -> Value {
+    /// Leaves of `reply` what it says of this life of the server: a value, a lease or a fence without the incarnation after its
+    /// mark, a generation without that before it, and nothing in place of what another life has left. What was never
+    /// ours is an empty text: no generation, and a value that whoever asked will refuse, and count.
+    pub(crate) fn take_out_of(self, reply: &mut Value) {
         match reply {
-            Value::Array(parts) => {
-                Value::Array(parts.into_iter().map(|part| self.taken_out_of(part)).collect())
-            }
-            Value::BulkString(mut bytes) => {
+            Value::Array(parts) => parts.iter_mut().for_each(|part| self.take_out_of(part)),
+            Value::BulkString(bytes) => {
                 let from = match bytes.first() {
                     // No generation begins so, but for one incarnation in 2⁶⁴.
                     Some(&(LEASE | VALUE | FENCE)) if bytes[1..].starts_with(&self.0) => 1,
                     _ if bytes.starts_with(&self.0) => 0,
-                    Some(&(VALUE | FENCE)) if bytes.len() > LEN => return Value::Nil,
-                    Some(&LEASE) if bytes.len() == 1 + LEN + size_of::<Token>() => return Value::Nil,
-                    _ => return Value::BulkString(Vec::new()),
+                    Some(&(VALUE | FENCE)) if bytes.len() > LEN => return *reply = Value::Nil,
+                    Some(&LEASE) if bytes.len() == 1 + LEN + size_of::<Token>() => {
+                        return *reply = Value::Nil;
+                    }
+                    _ => return bytes.clear(),
                 };
                 bytes.drain(from..from + LEN);
-                Value::BulkString(bytes)
             }
-            reply => reply,
+            _ => {}
         }
     }
 }
@@ -112,9 +111,13 @@ mod tests {
             ("", Some("")),
         ] {
             let said = said.map_or(Value::Nil, bytes);
-            assert_eq!(one.taken_out_of(bytes(held)), said, "{held}");
+            let left_of = |mut reply| {
+                one.take_out_of(&mut reply);
+                reply
+            };
+            assert_eq!(left_of(bytes(held)), said, "{held}");
             let array = |value| Value::Array(vec![value, Value::Int(1)]);
-            assert_eq!(one.taken_out_of(array(bytes(held))), array(said), "{held}");
+            assert_eq!(left_of(array(bytes(held))), array(said), "{held}");
         }
     }
 }

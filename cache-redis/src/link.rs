@@ -59,7 +59,7 @@ impl Link {
             (0..replies.len()).filter(|place| is_unknown_script(&replies[*place])).collect();
         let plain = calls.iter().zip(&mut replies).filter(|(call, _)| call.reads_plainly());
         for (_, reply) in plain {
-            *reply = self.incarnation.taken_out_of(std::mem::take(reply));
+            self.incarnation.take_out_of(reply);
         }
         if unknown.is_empty() {
             return Ok(replies);
