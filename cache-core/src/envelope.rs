@@ -13,17 +13,17 @@
 //! | 21 | flags: 1 = a remembered `None`, without payload; 2, 4 = the payload is compressed (LZ4, Zstandard) |
 //! | 22–25 | how the value ages: the stale window, with which its time to live ends, and the time of its load |
 //! | 26–33 | the function's `version` |
-//! | 34–41 | fingerprint of the value's type |
+//! | 34–41 | XXH64 of the name of the value's type |
 //! | 42 | number of scopes, then 8 bytes of generation for each |
-//! | … | length of the payload (4), payload, checksum of the key and of everything before it (8) |
+//! | … | length of the payload (4), payload, XXH64 of everything before it, seeded with that of the key (8) |
 
 use std::borrow::Cow;
 
-use crate::checksum::checksum;
 use crate::codec::Codec;
 use crate::compress::{self, Threshold};
 use crate::entry::Aging;
 use crate::store::{Generation, Token};
+use crate::xxh64::xxh64;
 
 const MAGIC: [u8; 4] = *b"LDR\x01";
 const FLAG_ABSENT: u8 = 1;
@@ -102,7 +102,7 @@ pub(crate) fn seal(
     }
     bytes.extend_from_slice(&length.to_le_bytes());
     bytes.extend_from_slice(body);
-    let checksum = checksum([label.key.as_bytes(), &bytes]);
+    let checksum = checksum(label.key, &bytes);
     bytes.extend_from_slice(&checksum);
     Some(bytes)
 }
@@ -110,7 +110,7 @@ pub(crate) fn seal(
 /// Opens an envelope if it holds what `label` asks for.
 pub(crate) fn open<'a>(bytes: &'a [u8], label: Label<'_>) -> Result<Opened<'a>, Refusal> {
     let (rest, found) = bytes.split_last_chunk::<CHECKSUM>().ok_or(Refusal::Damaged)?;
-    if !rest.starts_with(&MAGIC) || checksum([label.key.as_bytes(), rest]) != *found {
+    if !rest.starts_with(&MAGIC) || checksum(label.key, rest) != *found {
         return Err(Refusal::Damaged);
     }
     let mut reader = Reader(rest.get(IDENTITY..).ok_or(Refusal::Damaged)?);
@@ -154,7 +154,12 @@ impl Reader<'_> {
 }
 
 fn fingerprint(type_name: &str) -> [u8; 8] {
-    checksum([type_name.as_bytes()])
+    xxh64(type_name.as_bytes(), 0).to_le_bytes()
+}
+
+/// Of `bytes`, as the entry of `key`.
+fn checksum(key: &str, bytes: &[u8]) -> [u8; CHECKSUM] {
+    xxh64(bytes, xxh64(key.as_bytes(), 0)).to_le_bytes()
 }
 
 #[cfg(test)]
@@ -175,7 +180,7 @@ mod tests {
     }
 
     fn signature(bytes: &[u8]) -> [u8; 8] {
-        checksum([LABEL.key.as_bytes(), bytes])
+        checksum(LABEL.key, bytes)
     }
 
     #[test]

@@ -17,7 +17,6 @@ mod cache;
 mod call;
 mod check;
 mod checked;
-mod checksum;
 mod clock;
 mod codec;
 mod compress;
@@ -63,6 +62,7 @@ pub mod testing;
 mod ticket;
 mod tiers;
 mod warm;
+mod xxh64;
 
 pub use batch::Batch;
 pub use builder::{Ack, CacheBuilder};
