@@ -297,7 +297,7 @@ async fn nodes_that_name_each_other_are_asked_a_few_times_and_then_the_body_runs
     let cluster = Cluster::start().await;
     let cache = filled(cache(patient(cluster.url()))).await;
     let control = cluster.holders("{larder:shop}:g:*", 0)[0];
-    let key = (0..)
+    let key = (0..1_000)
         .map(|id| format!("lost:{id}"))
         .find(|key| cluster.holders(&format!("shop:{key}"), control)[0] != control);
     let key = key.expect("a key elsewhere");
