@@ -2,6 +2,8 @@
 //! the body runs, nothing is stored, what could not be invalidated is owed – and all is whole afterwards.
 //! Here through a cache; how the store itself fails is in `redis_outages` and `redis_refusals`.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use larder::{Cache, ErrorKind, Redis, RemoteHealth, Result};
@@ -10,7 +12,8 @@ use tests::log::Log;
 use tests::proxy::{Fault, Proxy};
 use tests::redis::{Server, patient};
 use tests::secrets::clean;
-use tests::until_async;
+use tests::{until, until_async};
+use tokio::task::yield_now;
 
 const TTL: Duration = Duration::from_secs(300);
 
@@ -103,6 +106,47 @@ async fn a_server_that_hangs() {
     assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
     server.cont();
     recover(&cache, &cache_at(&server), "hung", SOON).await;
+}
+
+/// Crowds are late together, again and again, and others are answered in between: that is too much at once, and not
+/// a server that is away.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_stutters_under_load_is_asked_for_less_and_not_left_alone() {
+    const READERS: u64 = 50;
+
+    let server = Arc::new(Server::start());
+    let redis = Redis::builder().url(server.url()).read_deadline(Duration::from_millis(400));
+    let cache = cache(redis.build().unwrap());
+    let keys: Vec<(String, u64)> = (0..READERS).map(|number| (format!("canary:{number}"), number)).collect();
+    until_async(async || {
+        cache.set_many(keys.iter().map(|(key, value)| (key.as_str(), value)), TTL).await.is_ok()
+    })
+    .await;
+    let over = Arc::new(AtomicBool::new(false));
+    let readers = keys.into_iter().map(|(key, number)| {
+        let (cache, over) = (cache.clone(), Arc::clone(&over));
+        tokio::spawn(async move {
+            while !over.load(Ordering::SeqCst) {
+                assert_eq!(load(&cache, &key, number).await, number);
+                yield_now().await;
+            }
+        })
+    });
+    let readers: Vec<_> = readers.collect();
+    for _ in 0..5 {
+        let hits = cache.stats().remote_hits;
+        until(|| cache.stats().remote_hits > hits + READERS).await;
+        let server = Arc::clone(&server);
+        tokio::task::spawn_blocking(move || server.tell::<()>(&["DEBUG", "SLEEP", "0.6"])).await.unwrap();
+    }
+    over.store(true, Ordering::SeqCst);
+    for reader in readers {
+        reader.await.unwrap();
+    }
+    let stats = cache.stats();
+    assert!(stats.remote_slowdowns >= 5 && stats.remote_timeouts > READERS, "{stats:?}");
+    assert!(stats.remote_skipped > 0 && stats.remote_hits > 5 * READERS, "{stats:?}");
+    assert_eq!(stats.breaker_openings, 0, "{stats:?}");
 }
 
 #[tokio::test]
