@@ -4,6 +4,7 @@ pub mod apart;
 pub mod broken_store;
 pub mod child;
 pub mod cluster;
+pub mod commands;
 pub mod fuzzed;
 mod gate;
 pub mod held_store;

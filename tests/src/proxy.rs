@@ -1,9 +1,10 @@
 //! A small TCP proxy that stands between a store and its server, counts, and makes trouble when told to.
-//! It understands nothing of what passes through it.
+//! It understands nothing of what passes through it, but for the names of commands, which it counts.
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -11,6 +12,8 @@ use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+
+use crate::commands::Commands;
 
 /// A proxy on a free loopback port, for as long as the value and its runtime live.
 #[derive(Debug)]
@@ -58,6 +61,7 @@ struct Shared {
     connections: AtomicU64,
     round_trips: AtomicU64,
     bytes: AtomicU64,
+    commands: Mutex<BTreeMap<String, u64>>,
     requests: watch::Sender<Fault>,
     replies: watch::Sender<Fault>,
     ends: watch::Sender<End>,
@@ -77,6 +81,7 @@ impl Proxy {
             connections: AtomicU64::default(),
             round_trips: AtomicU64::default(),
             bytes: AtomicU64::default(),
+            commands: Mutex::default(),
             requests: watch::Sender::default(),
             replies: watch::Sender::default(),
             ends: watch::Sender::default(),
@@ -113,6 +118,12 @@ impl Proxy {
     #[must_use]
     pub fn bytes_sent(&self) -> u64 {
         self.shared.bytes.load(Ordering::SeqCst)
+    }
+
+    /// How often clients sent each command, by its name in capitals.
+    #[must_use]
+    pub fn commands(&self) -> BTreeMap<String, u64> {
+        self.shared.commands.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// From now on, what becomes of requests.
@@ -174,13 +185,16 @@ async fn carry(mut client: TcpStream, shared: Arc<Shared>) {
     let (from_client, to_client) = client.split();
     let (from_server, to_server) = server.split();
     let answered = AtomicBool::new(true);
-    let asked = |bytes: usize| {
-        shared.bytes.fetch_add(bytes as u64, Ordering::SeqCst);
+    let commands = Mutex::new(Commands::default());
+    let asked = |piece: &[u8]| {
+        shared.bytes.fetch_add(piece.len() as u64, Ordering::SeqCst);
+        let mut commands = commands.lock().unwrap_or_else(PoisonError::into_inner);
+        commands.count(piece, &mut shared.commands.lock().unwrap_or_else(PoisonError::into_inner));
         if answered.swap(false, Ordering::SeqCst) {
             shared.round_trips.fetch_add(1, Ordering::SeqCst);
         }
     };
-    let told = |_| answered.store(true, Ordering::SeqCst);
+    let told = |_: &[u8]| answered.store(true, Ordering::SeqCst);
     let end = tokio::select! {
         () = pass(from_client, to_server, &shared.requests, asked) => End::Close,
         () = pass(from_server, to_client, &shared.replies, told) => End::Close,
@@ -202,11 +216,11 @@ async fn pass(
     mut from: ReadHalf<'_>,
     mut to: WriteHalf<'_>,
     fault: &watch::Sender<Fault>,
-    seen: impl Fn(usize),
+    seen: impl Fn(&[u8]),
 ) {
     let mut buffer = vec![0; 64 * 1024];
     while let Ok(read @ 1..) = from.read(&mut buffer).await {
-        seen(read);
+        seen(&buffer[..read]);
         let piece = &mut buffer[..read];
         let now = fault.borrow().clone();
         let sent = match now {
