@@ -19,11 +19,12 @@
 //!
 //! To be read in this order: [`world`], what there is; [`server`] and `script`, what a server does in one
 //! step; `invalidate`, `flight`, `feed` and `put`, what processes do, and `disaster`, what happens to servers;
-//! [`fault`], what each of the steps is for.
+//! [`fault`], what each of the steps is for. [`fences`] is a model of its own.
 
 mod disaster;
 pub mod fault;
 mod feed;
+pub mod fences;
 mod flight;
 mod invalidate;
 mod put;
