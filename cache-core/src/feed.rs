@@ -320,7 +320,7 @@ impl Inner {
         let (log, until) = (self.settings.log(), clock::now() + self.settings.max_staleness);
         let mut pause = FIRST_LOOK;
         loop {
-            match remote.is_heard(&log, position).await {
+            match remote.is_heard(&log, position, self.settings.max_staleness).await {
                 Ok(true) => return,
                 // The log has begun anew. Asking again would tell no more.
                 Err(error) if error.kind() == ErrorKind::Unsupported => {

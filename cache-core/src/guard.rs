@@ -249,8 +249,8 @@ impl RemoteStore for Guard {
         self.shared.store.news(log, after, reader).await
     }
 
-    async fn is_heard(&self, log: &str, position: Position) -> Result<bool> {
-        self.ask(true, self.shared.store.is_heard(log, position)).await
+    async fn is_heard(&self, log: &str, position: Position, trusted: Duration) -> Result<bool> {
+        self.ask(true, self.shared.store.is_heard(log, position, trusted)).await
     }
 
     async fn abandon(&self, name: &str, token: Token) -> Result<()> {

@@ -5,6 +5,8 @@
 //! that a server that evicts only what has one keeps them. Whatever becomes of either, nobody takes a log for whole
 //! that is not; see `script/control.lua`.
 
+use std::time::Duration;
+
 use cache_core::store::{Append, News, Position, Reader};
 use cache_core::{Error, ErrorKind};
 use redis::Value;
@@ -48,10 +50,16 @@ impl Keys {
     }
 
     /// Asks whether every reader has read up to `position`.
-    pub(crate) fn heard<'a>(&'a self, position: &'a Position) -> Call<'a> {
+    pub(crate) fn heard<'a>(&'a self, position: &'a Position, trusted: Duration) -> Call<'a> {
         let Position { epoch, sequence } = position;
-        let args =
-            vec![Arg::Incarnation, Arg::Epoch(random::epoch()), Arg::Bytes(epoch), Arg::Number(*sequence)];
+        let trusted = if trusted.is_zero() { 0 } else { millis(trusted) };
+        let args = vec![
+            Arg::Incarnation,
+            Arg::Epoch(random::epoch()),
+            Arg::Bytes(epoch),
+            Arg::Number(*sequence),
+            Arg::Number(trusted),
+        ];
         Call::script(&HEARD, self.all(), args)
     }
 

@@ -116,9 +116,9 @@ impl RemoteStore for Redis {
         Ok(log::news(self.one(self.server().budget(Purpose::News), call).await?)?)
     }
 
-    async fn is_heard(&self, log: &str, position: Position) -> Result<bool> {
+    async fn is_heard(&self, log: &str, position: Position, trusted: Duration) -> Result<bool> {
         let keys = log::Keys::of(log);
-        log::is_heard(self.one(self.server().budget(Purpose::News), keys.heard(&position)).await?)
+        log::is_heard(self.one(self.server().budget(Purpose::News), keys.heard(&position, trusted)).await?)
     }
 
     async fn abandon(&self, name: &str, token: Token) -> Result<()> {

@@ -75,6 +75,7 @@ pub enum Fault {
     HeardByAnybody,
     HeardByNobody,
     HeardInAnyEpoch,
+    HeardInYoungEpochs,
     FenceIsForgotten,
     FenceLeavesNames,
     FenceLeavesScopes,
@@ -516,12 +517,13 @@ impl RemoteStore for Broken {
         Ok(news)
     }
 
-    async fn is_heard(&self, log: &str, position: Position) -> Result<bool> {
+    async fn is_heard(&self, log: &str, position: Position, trusted: Duration) -> Result<bool> {
         match self.fault {
             Fault::HeardByAnybody => Ok(true),
             Fault::HeardByNobody => Ok(false),
-            Fault::HeardInAnyEpoch => self.store.is_heard(log, position).await.or(Ok(true)),
-            _ => self.store.is_heard(log, position).await,
+            Fault::HeardInYoungEpochs => self.store.is_heard(log, position, Duration::ZERO).await,
+            Fault::HeardInAnyEpoch => self.store.is_heard(log, position, trusted).await.or(Ok(true)),
+            _ => self.store.is_heard(log, position, trusted).await,
         }
     }
 

@@ -162,8 +162,8 @@ impl RemoteStore for HeldStore {
         self.here()?.news(log, after, reader).await
     }
 
-    async fn is_heard(&self, log: &str, position: Position) -> Result<bool> {
-        self.here()?.is_heard(log, position).await
+    async fn is_heard(&self, log: &str, position: Position, trusted: Duration) -> Result<bool> {
+        self.here()?.is_heard(log, position, trusted).await
     }
 
     async fn abandon(&self, name: &str, token: Token) -> Result<()> {

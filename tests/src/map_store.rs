@@ -38,6 +38,7 @@ struct State {
 #[derive(Debug)]
 struct Log {
     epoch: [u8; 16],
+    began: Instant,
     /// How many records were given up, the oldest first.
     trimmed: u64,
     records: Vec<Vec<u8>>,
@@ -200,7 +201,8 @@ impl State {
         epoch[..8].copy_from_slice(&self.draw().0);
         let logs = self.logs.as_mut();
         let logs = logs.ok_or_else(|| Error::new(ErrorKind::Unsupported, "a store without logs"))?;
-        let begun = || Log { epoch, trimmed: 0, records: Vec::new(), readers: HashMap::new() };
+        let begun =
+            || Log { epoch, began: Instant::now(), trimmed: 0, records: Vec::new(), readers: HashMap::new() };
         Ok(logs.entry(name.to_owned()).or_insert_with(begun))
     }
 
@@ -327,14 +329,15 @@ impl RemoteStore for MapStore {
         Ok(News { end: log.end(), records })
     }
 
-    async fn is_heard(&self, log: &str, position: Position) -> Result<bool> {
+    async fn is_heard(&self, log: &str, position: Position, trusted: Duration) -> Result<bool> {
         let mut state = self.state();
         let log = state.log(log)?;
         if log.epoch != position.epoch {
             return Err(Error::new(ErrorKind::Unsupported, "another epoch"));
         }
         log.readers.retain(|_, (_, until)| *until > Instant::now());
-        Ok(log.readers.values().all(|(number, _)| *number >= position.sequence))
+        Ok(log.began.elapsed() >= trusted
+            && log.readers.values().all(|(number, _)| *number >= position.sequence))
     }
 
     async fn expire(&self, name: &str, ttl: Duration) -> Result<bool> {

@@ -121,8 +121,8 @@ impl<S: RemoteStore> RemoteStore for Yielding<S> {
         self.around(self.store.news(log, after, reader)).await
     }
 
-    async fn is_heard(&self, log: &str, position: Position) -> Result<bool> {
-        self.around(self.store.is_heard(log, position)).await
+    async fn is_heard(&self, log: &str, position: Position, trusted: Duration) -> Result<bool> {
+        self.around(self.store.is_heard(log, position, trusted)).await
     }
 
     async fn abandon(&self, name: &str, token: Token) -> Result<()> {

@@ -360,6 +360,8 @@ async fn an_invalidation_of_the_fleet_leaves_nothing_older_anywhere() {
     let (truth, proxy) = (truth(), Proxy::before(server.port()).await);
     let here = Cache::builder().namespace("shop").ack(Ack::Fleet).remote(patient(server.url())).build();
     let [one, two] = [server.url(), proxy.url()].map(|url| Process::new(Redis::open(url).unwrap(), &truth));
+    // While the epoch is young there may be others, who know of the one before.
+    here.invalidate("user:1").await.unwrap();
     for round in 2..50 {
         one.read("user:1").await;
         two.read("user:1").await;
@@ -389,4 +391,13 @@ async fn an_invalidation_of_the_fleet_leaves_nothing_older_anywhere() {
     let (invalidated, ()) = tokio::join!(here.invalidate("user:1"), forgets);
     invalidated.unwrap();
     assert_eq!(two.read("user:1").await, 51);
+    // Whether that was before the invalidation or after.
+    proxy.heal();
+    two.until_it_hears(true).await;
+    until_async(async || two.holds("user:1").await).await;
+    proxy.requests(Fault::Swallow);
+    truth.store(52, Ordering::SeqCst);
+    server.tell::<()>(&["FLUSHALL"]);
+    here.invalidate("user:1").await.unwrap();
+    assert_eq!(two.read("user:1").await, 52);
 }

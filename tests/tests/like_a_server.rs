@@ -33,7 +33,7 @@ enum Step {
     Abandon(String, Token),
     Expire(String, Duration),
     News { from: From, reader: Reader },
-    IsHeard,
+    IsHeard { trusted: Duration },
     ForgetEverything,
 }
 
@@ -137,7 +137,7 @@ impl Asker {
                 let reader = Reader { name: self.token(), trusts_for: Duration::from_secs(600) };
                 Step::News { from, reader }
             }
-            96..99 => Step::IsHeard,
+            96..99 => Step::IsHeard { trusted: ttl(&mut self.0) * u32::from(self.0.below(3) == 0) },
             _ => Step::ForgetEverything,
         }
     }
@@ -215,9 +215,9 @@ impl Side {
                 self.end = Some(end);
                 format!("{} {records:?}", self.position(end))
             }
-            Step::IsHeard => {
+            Step::IsHeard { trusted } => {
                 let Some(end) = self.end else { return Ok(String::new()) };
-                store.is_heard(LOG, end).await?.to_string()
+                store.is_heard(LOG, end, *trusted).await?.to_string()
             }
             Step::ForgetEverything => {
                 (self.forget)();

@@ -43,7 +43,7 @@ async fn use_all(store: &Redis) -> usize {
         store.put_many(&[put]).await,
         store.invalidate(&names, &scopes, Some(append)).await.map(drop),
         store.news("{larder:shop}:canary-log", None, reader).await.map(drop),
-        store.is_heard("{larder:shop}:canary-log", position).await.map(drop),
+        store.is_heard("{larder:shop}:canary-log", position, Duration::ZERO).await.map(drop),
         store.abandon(name, token).await,
         store.expire(name, TTL).await.map(drop),
         store.lock(name, token, TTL).await.map(drop),

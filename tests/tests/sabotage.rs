@@ -108,8 +108,8 @@ impl RemoteStore for Troubled {
         Ok(news)
     }
 
-    async fn is_heard(&self, log: &str, position: Position) -> Result<bool> {
-        self.store.is_heard(log, position).await
+    async fn is_heard(&self, log: &str, position: Position, trusted: Duration) -> Result<bool> {
+        self.store.is_heard(log, position, trusted).await
     }
 
     async fn expire(&self, name: &str, ttl: Duration) -> Result<bool> {

@@ -112,10 +112,11 @@ pub trait RemoteStore: fmt::Debug + Send + Sync + 'static {
     /// Whether every reader of `log` who still goes by what it has read was noted to have done what the records up to
     /// `position` say.
     ///
-    /// If the log has begun another epoch since, it is not known who reads, and that is
+    /// Until an epoch is as old as anybody goes by what he has `trusted`, there may be readers of the one before who are
+    /// not known in this one. If the log has begun another epoch since, it is not known who reads, and that is
     /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported), too.
-    async fn is_heard(&self, log: &str, position: Position) -> Result<bool> {
-        let _ = (log, position);
+    async fn is_heard(&self, log: &str, position: Position, trusted: Duration) -> Result<bool> {
+        let _ = (log, position, trusted);
         Err(without_logs())
     }
 

@@ -1,11 +1,13 @@
 #!lua flags=allow-oom
--- Begins every script that uses a log. The control state of a log is its epoch, the incarnation of the server
--- that it belongs to, and the number of its last record. One that is missing, damaged or of another life of the
+-- Begins every script that uses a log. The control state of a log is its epoch and when that began (ms), the
+-- incarnation of the server that it belongs to, and the number of its last record. One that is missing, damaged or of another life of the
 -- server begins anew: under a new epoch, with an empty log. Then whoever follows it trusts nothing from before.
 -- Never refused for want of room: what the server keeps would be wrong.
 local function begin_anew(control, log, incarnation, epoch)
   redis.call('UNLINK', control, log)
-  redis.call('HSET', control, 'e', epoch, 'i', incarnation, 's', '0')
+  local time = redis.call('TIME')
+  local began = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
+  redis.call('HSET', control, 'e', epoch, 'i', incarnation, 's', '0', 'b', began)
   return epoch, 0
 end
 

@@ -277,9 +277,9 @@ impl RemoteStore for Link {
         self.ask(|store| async move { store.news(&log, after, reader).await }).await
     }
 
-    async fn is_heard(&self, log: &str, position: Position) -> Result<bool> {
+    async fn is_heard(&self, log: &str, position: Position, trusted: Duration) -> Result<bool> {
         let log = log.to_owned();
-        self.ask(|store| async move { store.is_heard(&log, position).await }).await
+        self.ask(|store| async move { store.is_heard(&log, position, trusted).await }).await
     }
 
     async fn abandon(&self, name: &str, token: Token) -> Result<()> {

@@ -130,7 +130,10 @@ pub(super) async fn a_record_is_heard_when_every_reader_has_asked_for_more(subje
         return;
     }
     let log = subject.name("heard log");
-    let heard = async |position| subject.done("is_heard", subject.store.is_heard(&log, position)).await;
+    let heard_within = async |position, trusted| {
+        subject.done("is_heard", subject.store.is_heard(&log, position, trusted)).await
+    };
+    let heard = async |position| heard_within(position, Duration::ZERO).await;
     let (one, two) = (reader(), Reader { trusts_for: Duration::from_millis(50), ..reader() });
     let before = subject.news(&log, None, one).await.end;
     assert!(heard(before).await, "who begins at the end has nothing to do");
@@ -145,8 +148,9 @@ pub(super) async fn a_record_is_heard_when_every_reader_has_asked_for_more(subje
         assert!(began.elapsed() < PATIENCE, "a reader must be forgotten when it trusts no more");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
+    assert!(!heard_within(before, LONG).await, "there may be readers of the epoch before");
     let elsewhere = Position { epoch: [1; 16], sequence: 9 };
-    let heard = timeout(PATIENCE, subject.store.is_heard(&log, elsewhere)).await;
+    let heard = timeout(PATIENCE, subject.store.is_heard(&log, elsewhere, Duration::ZERO)).await;
     let unknown = matches!(heard, Ok(Err(error)) if error.kind() == ErrorKind::Unsupported);
     assert!(unknown, "of another epoch it must not be said that it is heard, or that it is not");
 }
