@@ -2,7 +2,7 @@
 //! starts: `cargo bench -p benches --bench redis`, with `-- --quick` to see that it runs.
 //!
 //! Every subject runs on one tokio thread. `-- --only <words>` leaves out the subjects without these words.
-//! `-- --count` counts instructions, as valgrind does, and takes no times.
+//! `-- --counted <callers> <calls>` takes no times, and is for callgrind: what more calls cost more is what a read costs.
 
 use std::collections::HashMap;
 use std::future::Future;
