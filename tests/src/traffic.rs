@@ -440,8 +440,12 @@ impl Traffic {
         let (team, id) = self.team_and_id(random);
         let committed = Mutex::default();
         let polls = random.below(8);
-        let ended = for_polls(polls, self.change(team, id, &committed)).await.is_some();
-        for invalidation in committed.into_inner().into_iter().flatten() {
+        let ended = if random.below(4) == 0 {
+            for_polls(polls, self.change_fenced(team, id, &committed)).await.is_some()
+        } else {
+            for_polls(polls, self.change(team, id, &committed)).await.is_some()
+        };
+        for invalidation in committed.into_inner() {
             // Dropped part-way it is acknowledged to nobody, but it holds here.
             if ended { self.ended(invalidation) } else { invalidation.failed() }
         }
@@ -449,15 +453,22 @@ impl Traffic {
 
     /// A mutation that may fail after it has committed.
     #[cache_invalidate("user:<team>:<id>", tags = ["users"], cache = self.cache)]
-    async fn change(
+    async fn change(&self, team: u64, id: u64, committed: &Mutex<Vec<Invalidation>>) -> Result<(), Failed> {
+        let key = self.history.invalidation(user_key(team, id));
+        let tag = self.history.invalidation(Tag::from("users"));
+        *committed.lock().await = vec![key, tag];
+        self.work().await
+    }
+
+    /// One behind a fence, which is left standing if it is dropped part-way.
+    #[cache_invalidate("user:<team>:<id>", fence = "5ms", settle = "1ms", cache = self.cache)]
+    async fn change_fenced(
         &self,
         team: u64,
         id: u64,
-        committed: &Mutex<Option<[Invalidation; 2]>>,
+        committed: &Mutex<Vec<Invalidation>>,
     ) -> Result<(), Failed> {
-        let key = self.history.invalidation(user_key(team, id));
-        let tag = self.history.invalidation(Tag::from("users"));
-        *committed.lock().await = Some([key, tag]);
+        *committed.lock().await = vec![self.history.invalidation(user_key(team, id))];
         self.work().await
     }
 
