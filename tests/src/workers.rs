@@ -67,7 +67,7 @@ impl Run {
         mut trouble: impl AsyncFnMut(&mut Self),
     ) -> History {
         let orders = (1..).zip(&self.proxies).map(|(number, proxy)| {
-            let fault = fault.filter(|fault| number == 1 || *fault == Fault::IncarnationIgnored);
+            let fault = fault.filter(|_| number == 1);
             Orders::new(number, proxy.url(), plan, staleness, fault)
         });
         let orders: Vec<_> = orders.collect();
