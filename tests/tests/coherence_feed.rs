@@ -400,4 +400,13 @@ async fn an_invalidation_of_the_fleet_leaves_nothing_older_anywhere() {
     server.tell::<()>(&["FLUSHALL"]);
     here.invalidate("user:1").await.unwrap();
     assert_eq!(two.read("user:1").await, 52);
+    // Or has forgotten nothing else.
+    proxy.heal();
+    two.until_it_hears(true).await;
+    until_async(async || two.holds("user:1").await).await;
+    proxy.requests(Fault::Swallow);
+    truth.store(53, Ordering::SeqCst);
+    server.tell::<()>(&["DEL", "{larder:shop}:readers"]);
+    here.invalidate("user:1").await.unwrap();
+    assert_eq!(two.read("user:1").await, 53);
 }

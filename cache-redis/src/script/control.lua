@@ -18,3 +18,11 @@ local function state_of(control, log, incarnation, epoch)
   return begin_anew(control, log, incarnation, epoch)
 end
 
+-- The readers of a log have a beginning, too: whoever read before that is not among them.
+local function note_beginning(readers, now)
+  local noted = redis.pcall('HSETNX', readers, 'b', string.format('%.0f', now))
+  if type(noted) == 'table' then
+    redis.call('UNLINK', readers)
+    redis.call('HSET', readers, 'b', string.format('%.0f', now))
+  end
+end

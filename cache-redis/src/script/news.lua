@@ -14,16 +14,16 @@ end
 local epoch, number = state_of(KEYS[1], KEYS[2], ARGV[1], ARGV[2])
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
+note_beginning(KEYS[3], now)
 local function note(read)
-  redis.pcall('HSET', KEYS[3], ARGV[3], epoch .. ' ' .. read .. string.format(' %.0f', now + ARGV[4]))
+  redis.call('HSET', KEYS[3], ARGV[3], epoch .. ' ' .. read .. string.format(' %.0f', now + ARGV[4]))
 end
 if ARGV[5] ~= epoch then
   -- Somebody who is new to the epoch: a good time to forget who is gone.
-  local readers = redis.pcall('HGETALL', KEYS[3])
-  if readers.err then redis.call('UNLINK', KEYS[3]) end
+  local readers = redis.call('HGETALL', KEYS[3])
   for i = 2, #readers, 2 do
     local last = tonumber(string.match(readers[i], ' (%d+)$'))
-    if not last or last < now then redis.call('HDEL', KEYS[3], readers[i - 1]) end
+    if readers[i - 1] ~= 'b' and (not last or last < now) then redis.call('HDEL', KEYS[3], readers[i - 1]) end
   end
   note(string.format('%.0f', number))
   return {epoch, number}
