@@ -80,7 +80,8 @@ async fn a_refused_login_is_tried_again_once_a_second_at_most() {
 #[tokio::test]
 async fn a_user_needs_few_permissions() {
     let server = Server::start();
-    let commands = ["+eval", "+evalsha", "+mget", "+set", "+getrange", "+pttl", "+pexpire", "+unlink"];
+    let commands =
+        ["+eval", "+evalsha", "+mget", "+set", "+getrange", "+pttl", "+pexpire", "+unlink", "+time"];
     let user =
         [&["ACL", "SETUSER", "shop", "on", ">pass", "~shop:*", "~{larder:shop}:*"][..], &commands].concat();
     server.tell::<()>(&user);

@@ -18,11 +18,14 @@ local function state_of(control, log, incarnation, epoch)
   return begin_anew(control, log, incarnation, epoch)
 end
 
--- The readers of a log have a beginning, too: whoever read before that is not among them.
-local function note_beginning(readers, now)
-  local noted = redis.pcall('HSETNX', readers, 'b', string.format('%.0f', now))
-  if type(noted) == 'table' then
-    redis.call('UNLINK', readers)
+-- The readers of a log have a beginning, too: whoever read before that is not among them. Answers when it was (ms).
+local function beginning_of(readers, now)
+  local held = redis.pcall('HMGET', readers, 'b')
+  if held.err then redis.call('UNLINK', readers) end
+  local began = not held.err and tonumber(held[1] or nil)
+  if not began then
     redis.call('HSET', readers, 'b', string.format('%.0f', now))
+    return now
   end
+  return began
 end

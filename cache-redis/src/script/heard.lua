@@ -7,11 +7,8 @@ if epoch ~= ARGV[3] then return 2 end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 -- Readers of the epoch before may not be known in this one, nor those who were noted before the notes were lost.
-note_beginning(KEYS[3], now)
-for i = 1, 3, 2 do
-  local began = redis.pcall('HGET', KEYS[i], 'b')
-  if type(began) == 'string' and now < (tonumber(began) or 0) + ARGV[5] then return 0 end
-end
+local began = tonumber(redis.call('HMGET', KEYS[1], 'b')[1] or 0)
+if now < math.max(began or 0, beginning_of(KEYS[3], now)) + ARGV[5] then return 0 end
 local readers = redis.pcall('HVALS', KEYS[3])
 for i = 1, #readers do
   local read, last = string.match(readers[i], ' (%d+) (%d+)$')

@@ -14,7 +14,7 @@ end
 local epoch, number = state_of(KEYS[1], KEYS[2], ARGV[1], ARGV[2])
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-note_beginning(KEYS[3], now)
+beginning_of(KEYS[3], now)
 local function note(read)
   redis.call('HSET', KEYS[3], ARGV[3], epoch .. ' ' .. read .. string.format(' %.0f', now + ARGV[4]))
 end
