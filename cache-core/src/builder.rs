@@ -48,7 +48,8 @@ pub enum Ack {
     /// invalidation fails, and is kept until it does not.
     Replicas(u32),
     /// Every process that follows the invalidations of the namespace goes by it. One that is cut off from the store is
-    /// waited for until it trusts nothing that it heard before.
+    /// waited for until it trusts nothing that it heard before, and so is everybody when the store has only begun to note
+    /// who there is, or has lost its notes.
     Fleet,
 }
 
