@@ -5,7 +5,7 @@ async fn text(id: u64) -> u64 {
     id
 }
 
-#[cached(key = "stock:<id>", max_staleness = 1, stale = 60, lock)]
+#[cached(key = "stock:<id>", ttl = 300, max_staleness = 1, stale = 60, lock)]
 async fn seconds(id: u64) -> Option<u64> {
     Some(id)
 }
