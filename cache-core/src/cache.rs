@@ -22,7 +22,6 @@ use crate::debts::Debts;
 use crate::entry::Entry;
 use crate::error::{Error, ErrorKind, Result};
 use crate::feed::Feed;
-use crate::feed::Within;
 use crate::flight::Flights;
 use crate::global::{self, AlreadyInstalled, AsCache, Global, Named};
 use crate::health::{Health, RemoteHealth};
@@ -307,7 +306,7 @@ impl Cache {
         if !self.is_enabled() {
             return loader().await;
         }
-        if let Some(hit) = call::local_hit(&self.inner, shape, key.borrow(), Within::default()) {
+        if let Some(hit) = call::local_hit(&self.inner, shape, key.borrow()) {
             return hit;
         }
         let miss = Miss::manual(&BY_HAND, shape, <Serde as Wire<V>>::TYPED, self, key);

@@ -20,7 +20,6 @@ use crate::cache::{Cache, Inner};
 use crate::codec::{Typed, Wire};
 use crate::context;
 use crate::entry::{Absent, Entry};
-use crate::feed::Within;
 use crate::flight::{Outcome, Purpose, Waited};
 use crate::global::AsCache;
 use crate::key::{Key, KeyRef, KeyWriter};
@@ -99,7 +98,12 @@ where
             return Lookup::Miss(Miss::new(site, shape, W::TYPED, None));
         }
         let key = KeyRef::new(&writer);
-        match local_hit(cache.inner(), shape, key, cache.inner().within(site.own_staleness())) {
+        // Apart, so that a hit carries nothing of it around where there is none.
+        let hit = match site.own_staleness() {
+            None => local_hit(cache.inner(), shape, key),
+            Some(own) => local_hit_within(cache.inner(), shape, key, own),
+        };
+        match hit {
             Some(output) => Lookup::Hit(output),
             None => Lookup::Miss(Miss::of(site, shape, W::TYPED, cache, key)),
         }
@@ -108,25 +112,33 @@ where
 
 /// The answer that this process holds.
 #[inline]
-pub(crate) fn local_hit<S>(cache: &Inner, shape: S, key: KeyRef<'_>, within: Within) -> Option<S::Output>
+pub(crate) fn local_hit<S>(cache: &Inner, shape: S, key: KeyRef<'_>) -> Option<S::Output>
 where
     S: Shape<Value: Clone + 'static>,
 {
     if clones_in_place::<S::Value>() {
-        return cache.peek(key, |entry| serve(cache, shape, entry, within));
+        return cache.peek(key, |entry| serve(cache, shape, entry));
     }
-    cache.peek_unlocked(key, |entry| serve(cache, shape, entry, within))
+    cache.peek_unlocked(key, |entry| serve(cache, shape, entry))
+}
+
+/// The answer that this process holds, for a function with a Δ of its own.
+#[inline(never)]
+fn local_hit_within<S>(cache: &Inner, shape: S, key: KeyRef<'_>, own: Duration) -> Option<S::Output>
+where
+    S: Shape<Value: Clone + 'static>,
+{
+    // As of before the rule is asked.
+    let within = cache.within(Some(own));
+    cache.peek_unlocked(key, |entry| if within.allows(entry) { serve(cache, shape, entry) } else { None })
 }
 
 /// What the caller gets of an entry that may be served.
 #[inline]
-fn serve<S>(cache: &Inner, shape: S, entry: &Entry, within: Within) -> Option<S::Output>
+fn serve<S>(cache: &Inner, shape: S, entry: &Entry) -> Option<S::Output>
 where
     S: Shape<Value: Clone + 'static>,
 {
-    if !within.allows(entry) {
-        return None;
-    }
     let output = output_of(shape, entry)?;
     cache.counters.local_hits.increment();
     context::inherit(cache.id(), entry.stamp().tags());

@@ -105,9 +105,7 @@ where
             let left = entry.left(now);
             let haste = policy::haste(left, site.beta());
             match policy::decide(left, haste) {
-                Plan::Serve if clones_in_place::<S::Value>() => {
-                    serve(inner, shape, entry, within).map(Sight::Answer)
-                }
+                Plan::Serve if clones_in_place::<S::Value>() => serve(inner, shape, entry).map(Sight::Answer),
                 Plan::Serve => Some(Sight::Fresh(Arc::clone(entry))),
                 Plan::Revalidate => {
                     let is_answer = (W::TYPED.is)(entry) || entry.value::<Absent>().is_some();
@@ -123,7 +121,7 @@ where
         });
         let due = match found {
             Some(Sight::Answer(output)) => return Lookup::Hit(output),
-            Some(Sight::Fresh(entry)) => match serve(inner, shape, &entry, within) {
+            Some(Sight::Fresh(entry)) => match serve(inner, shape, &entry) {
                 Some(output) => return Lookup::Hit(output),
                 None => None,
             },
