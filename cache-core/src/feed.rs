@@ -114,7 +114,7 @@ impl Trust {
 }
 
 /// What a caller asks of local entries whose function has a Δ of its own, as of before the rule is asked.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Within(Option<Asked>);
 
 #[derive(Clone, Copy, Debug)]
