@@ -156,7 +156,11 @@ fn decode_value<V: DeserializeOwned + 'static>(bytes: &[u8], codec: Codec, into:
 
 fn decoded<V: DeserializeOwned>(bytes: &[u8], codec: Codec) -> Result<V> {
     match codec {
-        Codec::Json => serde_json::from_slice(bytes).map_err(undecodable),
+        // Looked through for UTF-8 once, and not text by text.
+        Codec::Json => match str::from_utf8(bytes) {
+            Ok(text) => serde_json::from_str(text).map_err(undecodable),
+            Err(error) => Err(undecodable(error)),
+        },
         #[cfg(feature = "msgpack")]
         Codec::MessagePack => rmp_serde::from_slice(bytes).map_err(undecodable),
     }
