@@ -148,7 +148,7 @@ pub enum Change {
 impl Breaker {
     /// Admits an operation. Those that `matter` most find room when others do not.
     pub fn enter(&self, matters: bool) -> Result<Passage<'_>, Refused> {
-        let admission = self.0.lock().enter(clock::now(), matters)?;
+        let admission = self.0.lock().enter(clock::coarse(), matters)?;
         Ok(Passage { breaker: self, admission: Some(admission) })
     }
 
@@ -198,7 +198,7 @@ impl Passage<'_> {
 
     fn leave(&mut self, outcome: Outcome) -> Option<Change> {
         let admission = self.admission.take()?;
-        self.breaker.0.lock().leave(admission, outcome, clock::now())
+        self.breaker.0.lock().leave(admission, outcome, clock::coarse())
     }
 }
 

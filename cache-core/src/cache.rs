@@ -34,7 +34,7 @@ use crate::settling::Settling;
 use crate::shape::{Okay, Single};
 use crate::site::Site;
 use crate::stats::{Counters, Stats};
-use crate::store::{RemoteStore as _, Token};
+use crate::store::Token;
 use crate::tag::{Dependencies, Tag};
 use crate::ticket::Ticket;
 use crate::tiers::{Found, Wanted};

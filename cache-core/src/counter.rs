@@ -14,7 +14,7 @@ use crate::guard::Guard;
 use crate::key::Key;
 use crate::random;
 use crate::scope::Scope;
-use crate::store::{Claim, Expect, Fetched, RemoteStore as _};
+use crate::store::{Claim, Expect, Fetched};
 use crate::tiers::Claimed;
 
 /// How often a sum is computed anew before that is given up. Callers of one process take turns, so this is

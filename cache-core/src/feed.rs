@@ -42,7 +42,7 @@ use crate::key::Key;
 use crate::record::{self, Record};
 use crate::sabotage::{Fault, is_planted};
 use crate::scope::Scope;
-use crate::store::{News, Position, Reader, RemoteStore as _};
+use crate::store::{News, Position, Reader};
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::tag::Tag;

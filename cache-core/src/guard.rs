@@ -9,7 +9,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use tokio::runtime::Handle;
 
 use crate::breaker::{Breaker, Change, Outcome, Refused};
@@ -198,30 +197,31 @@ impl Drop for Watch {
     }
 }
 
-#[async_trait]
-#[deny(clippy::missing_trait_methods)]
-impl RemoteStore for Guard {
-    async fn fetch(&self, name: &str, scopes: &[String], claim: Option<Claim<'_>>) -> Result<Fetched> {
+/// The verbs of [`RemoteStore`]: each asks the store, if it may be asked. No implementation of the trait, whose boxed futures
+/// a hit would pay for twice.
+impl Guard {
+    pub(crate) async fn fetch(
+        &self,
+        name: &str,
+        scopes: &[String],
+        claim: Option<Claim<'_>>,
+    ) -> Result<Fetched> {
         self.ask(false, self.shared.store.fetch(name, scopes, claim)).await
     }
 
-    async fn glance(&self, name: &str, scopes: &[String]) -> Result<Fetched> {
+    pub(crate) async fn glance(&self, name: &str, scopes: &[String]) -> Result<Fetched> {
         self.ask(false, self.shared.store.glance(name, scopes)).await
     }
 
-    async fn fetch_many(&self, names: &[(String, Vec<String>)]) -> Result<Vec<Fetched>> {
+    pub(crate) async fn fetch_many(&self, names: &[(String, Vec<String>)]) -> Result<Vec<Fetched>> {
         self.ask(false, self.shared.store.fetch_many(names)).await
     }
 
-    async fn publish(&self, put: Put<'_>, expect: Expect<'_>) -> Result<bool> {
+    pub(crate) async fn publish(&self, put: Put<'_>, expect: Expect<'_>) -> Result<bool> {
         self.ask(false, self.shared.store.publish(put, expect)).await
     }
 
-    async fn put_many(&self, puts: &[Put<'_>]) -> Result<()> {
-        self.ask(false, self.shared.store.put_many(puts)).await
-    }
-
-    async fn invalidate(
+    pub(crate) async fn invalidate(
         &self,
         names: &[String],
         scopes: &[String],
@@ -230,7 +230,7 @@ impl RemoteStore for Guard {
         self.ask(true, self.shared.store.invalidate(names, scopes, append)).await
     }
 
-    async fn fence(
+    pub(crate) async fn fence(
         &self,
         names: &[String],
         scopes: &[String],
@@ -241,40 +241,40 @@ impl RemoteStore for Guard {
     }
 
     /// Not counted, and asked whatever the breaker thinks: a feed is nobody's operation, and has pauses of its own.
-    async fn await_news(&self, log: &str, after: Position, limit: Duration) -> Result<()> {
+    pub(crate) async fn await_news(&self, log: &str, after: Position, limit: Duration) -> Result<()> {
         self.shared.store.await_news(log, after, limit).await
     }
 
-    async fn news(&self, log: &str, after: Option<Position>, reader: Reader) -> Result<News> {
+    pub(crate) async fn news(&self, log: &str, after: Option<Position>, reader: Reader) -> Result<News> {
         self.shared.store.news(log, after, reader).await
     }
 
-    async fn is_heard(&self, log: &str, position: Position, trusted: Duration) -> Result<bool> {
+    pub(crate) async fn is_heard(&self, log: &str, position: Position, trusted: Duration) -> Result<bool> {
         self.ask(true, self.shared.store.is_heard(log, position, trusted)).await
     }
 
-    async fn abandon(&self, name: &str, token: Token) -> Result<()> {
+    pub(crate) async fn abandon(&self, name: &str, token: Token) -> Result<()> {
         self.ask(false, self.shared.store.abandon(name, token)).await
     }
 
-    async fn expire(&self, name: &str, ttl: Duration) -> Result<bool> {
+    pub(crate) async fn expire(&self, name: &str, ttl: Duration) -> Result<bool> {
         self.ask(false, self.shared.store.expire(name, ttl)).await
     }
 
-    async fn lock(&self, name: &str, token: Token, lease: Duration) -> Result<Option<u64>> {
+    pub(crate) async fn lock(&self, name: &str, token: Token, lease: Duration) -> Result<Option<u64>> {
         self.ask(false, self.shared.store.lock(name, token, lease)).await
     }
 
-    async fn extend_lock(&self, name: &str, token: Token, lease: Duration) -> Result<bool> {
+    pub(crate) async fn extend_lock(&self, name: &str, token: Token, lease: Duration) -> Result<bool> {
         self.ask(false, self.shared.store.extend_lock(name, token, lease)).await
     }
 
-    async fn unlock(&self, name: &str, token: Token) -> Result<bool> {
+    pub(crate) async fn unlock(&self, name: &str, token: Token) -> Result<bool> {
         self.ask(false, self.shared.store.unlock(name, token)).await
     }
 
     /// Whoever asks for its health wants to know, whatever the breaker thinks.
-    async fn health(&self) -> Result<Health> {
+    pub(crate) async fn health(&self) -> Result<Health> {
         self.shared.store.health().await
     }
 }

@@ -32,7 +32,7 @@ use crate::random;
 use crate::record::{self, Around};
 use crate::sabotage::{Fault, is_planted};
 use crate::scope::Scope;
-use crate::store::{Append, Fence, Position, RemoteStore, Token};
+use crate::store::{Append, Fence, Position, Token};
 use crate::tag::Tag;
 use crate::ticket::Ticket;
 

@@ -5,7 +5,7 @@ use std::sync::Weak;
 use tokio::runtime::Handle;
 
 use crate::cache::Inner;
-use crate::store::{RemoteStore as _, Token};
+use crate::store::Token;
 
 /// A lease in the remote store. Unless its load is published it is given back when this is dropped, so that no other
 /// process has to wait until it expires.

@@ -19,7 +19,7 @@ use crate::cache::Cache;
 use crate::clock::{self, Moment};
 use crate::error::{Error, ErrorKind, Result};
 use crate::random;
-use crate::store::{RemoteStore as _, Token};
+use crate::store::Token;
 
 impl Cache {
     /// Waits for the lock called `name` and holds it until the guard is dropped.

@@ -20,7 +20,7 @@ use crate::random;
 use crate::sabotage::{Fault, is_planted};
 use crate::scope::{Stamp, unmoved};
 use crate::site::Site;
-use crate::store::{Claim, Expect, Fetched, Generation, LocalStore, Put, RemoteStore, Token};
+use crate::store::{Claim, Expect, Fetched, Generation, LocalStore, Put, Token};
 use crate::tag::Tag;
 
 /// The longest time to live that is passed on, so that no store has to fear overflow: 10 years.

@@ -8,7 +8,6 @@ use std::any::Any;
 
 use super::Target;
 use crate::context;
-use crate::store::RemoteStore as _;
 use crate::tiers::Wanted;
 
 /// What a glance has shown.

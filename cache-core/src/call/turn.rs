@@ -15,7 +15,7 @@ use crate::error::Result;
 use crate::key::Key;
 use crate::lease::Lease;
 use crate::random;
-use crate::store::{Claim, RemoteStore as _};
+use crate::store::Claim;
 use crate::tiers::{AsOf, Found, Wanted};
 
 /// Reads `key` from the remote store, or gets the right to load it; with `lock` waits while another process loads it.
