@@ -28,6 +28,10 @@ use crate::supervisor::{Budget, Supervisor};
 /// Reads in one batch, at most: with several batches on their way, client and server work at the same time.
 const MOST: usize = 64;
 
+/// How many callers are woken at once: they ask for the next while the server already answers those before them. All at
+/// once would ask together again, and the server and they would wait for each other in turn.
+const WAVE: usize = 32;
+
 /// The reads over one connection.
 #[derive(Default)]
 pub(crate) struct Reads {
@@ -201,20 +205,36 @@ impl Batch {
         Some(asked)
     }
 
-    /// Notes how it ended, unless that is known, and wakes whoever waits.
-    fn arrive(&self, end: State) {
-        let waiting = {
-            let mut state = self.state.lock();
-            match &mut *state {
-                State::Open(_, waiting) | State::Sent(waiting) => {
-                    let waiting = std::mem::take(waiting);
-                    *state = end;
-                    waiting
-                }
-                State::Answered(_) | State::Refused | State::Failed(_) => return,
+    /// Notes how it ended, unless that is known: who is to be woken.
+    fn arrive(&self, end: State) -> Waiting {
+        let mut state = self.state.lock();
+        match &mut *state {
+            State::Open(_, waiting) | State::Sent(waiting) => {
+                let waiting = std::mem::take(waiting);
+                *state = end;
+                Waiting(waiting)
             }
-        };
-        waiting.into_iter().flatten().for_each(Waker::wake);
+            State::Answered(_) | State::Refused | State::Failed(_) => Waiting(Vec::new()),
+        }
+    }
+}
+
+/// Who waits for an answer that is there. Dropped, it wakes all of them.
+struct Waiting(Vec<Option<Waker>>);
+
+impl Waiting {
+    /// Wakes them one wave after the other.
+    async fn wake(mut self) {
+        while self.0.len() > WAVE {
+            self.0.drain(..WAVE).flatten().for_each(Waker::wake);
+            yield_now().await;
+        }
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.drain(..).flatten().for_each(Waker::wake);
     }
 }
 
@@ -236,13 +256,14 @@ impl Sending {
             let _under_way = UnderWay::of(&reads.under_way);
             self.supervisor.ask(budget, &asked.calls()).await
         };
-        self.batch.arrive(match replies.map(|replies| asked.answers(replies)) {
+        let end = match replies.map(|replies| asked.answers(replies)) {
             Ok(Ok(answers)) => State::Answered(answers),
             Ok(Err(failure)) if failure.connection == Verdict::Keep && asked.names.len() > 1 => {
                 State::Refused
             }
             Ok(Err(failure)) | Err(failure) => State::Failed(failure),
-        });
+        };
+        self.batch.arrive(end).wake().await;
     }
 }
 
@@ -250,7 +271,7 @@ impl Drop for Sending {
     fn drop(&mut self) {
         // Unless it has arrived its runtime has ended.
         self.supervisor.reads().close(&self.batch);
-        self.batch.arrive(State::Failed(Failure::abandoned()));
+        drop(self.batch.arrive(State::Failed(Failure::abandoned())));
     }
 }
 
@@ -423,6 +444,27 @@ mod tests {
             };
             assert_eq!(answers.seen(&looks[at], places[at]).ok(), Some(Seen::Found(found)));
         }
+    }
+
+    #[test]
+    fn whoever_waits_is_woken_in_waves_and_all_of_them_even_if_the_task_ends() {
+        struct Woken(AtomicUsize);
+
+        impl std::task::Wake for Woken {
+            fn wake(self: Arc<Self>) {
+                self.0.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+
+        let woken = Arc::new(Woken(AtomicUsize::new(0)));
+        let waiting = Waiting(vec![Some(Waker::from(Arc::clone(&woken))); 3 * WAVE + 1]);
+        let mut waking = Box::pin(waiting.wake());
+        for wave in 1..=2 {
+            assert!(waking.as_mut().poll(&mut std::task::Context::from_waker(Waker::noop())).is_pending());
+            assert_eq!(woken.0.load(Ordering::Relaxed), wave * WAVE);
+        }
+        drop(waking);
+        assert_eq!(woken.0.load(Ordering::Relaxed), 3 * WAVE + 1);
     }
 
     #[test]
