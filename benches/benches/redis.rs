@@ -219,6 +219,10 @@ async fn subjects(url: &str, keys: u64) -> Vec<Subject> {
     let unbounded = config().set_response_timeout(None);
     let unbounded =
         client.get_multiplexed_async_connection_with_config(&unbounded).await.expect("a connection");
+    for id in 0..keys {
+        let user = serde_json::to_vec(&load(id).await).expect("JSON");
+        let _: () = filling.set(json_key(id), user).await.expect("stored");
+    }
     for scope in ["gathered:everything", "gathered:users"] {
         let _: () = filling.set(scope, &[b'g'; 16][..]).await.expect("stored");
     }
@@ -229,10 +233,15 @@ async fn subjects(url: &str, keys: u64) -> Vec<Subject> {
     let fred = fred::types::Builder::from_config(fred).build().expect("a client");
     fred.init().await.expect("a connection");
 
+    let (decoding, decoding_gathered) = (raw.clone(), gathered.clone());
     vec![
         Subject::new(RAW, move |id| {
             let mut connection = raw.clone();
             async move { connection.get::<_, Vec<u8>>(raw_key(id)).await.expect("an answer") }
+        }),
+        Subject::new("redis 1.8, GET of a user in JSON, decoded", move |id| {
+            let mut connection = decoding.clone();
+            async move { user(&connection.get::<_, Vec<u8>>(json_key(id)).await.expect("an answer")) }
         }),
         Subject::new("redis 1.8 without its response timeout, GET", move |id| {
             let mut connection = unbounded.clone();
@@ -254,6 +263,10 @@ async fn subjects(url: &str, keys: u64) -> Vec<Subject> {
             let by_hand = by_hand.clone();
             async move { by_hand.get(raw_key(id)).await }
         }),
+        Subject::new("redis 1.8, the same gathered into MGET, decoded", move |id| {
+            let gathered = decoding_gathered.clone();
+            async move { user(&gathered.get(json_key(id)).await) }
+        }),
         Subject::new("larder, Redis only, JSON", move |id| {
             let users = shared.clone();
             async move { users.get(id).await }
@@ -273,6 +286,14 @@ async fn subjects(url: &str, keys: u64) -> Vec<Subject> {
 
 fn raw_key(id: u64) -> String {
     format!("raw:user:{id}")
+}
+
+fn json_key(id: u64) -> String {
+    format!("json:user:{id}")
+}
+
+fn user(json: &[u8]) -> User {
+    serde_json::from_slice(json).expect("a user")
 }
 
 #[derive(Clone)]
