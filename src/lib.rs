@@ -9,9 +9,9 @@ mod stores;
 pub use cache_core::testing;
 pub use cache_core::{
     Ack, AlreadyInstalled, Any, AsCache, Backend, Batch, Cache, CacheBuilder, Codec, Compression, Config,
-    Declared, Error, ErrorKind, Findings, Health, Hearing, Key, KeyPart, KeyWriter, LockGuard, Named,
-    Pattern, RedisAddress, RemoteHealth, Result, Scope, Stats, Tag, Threshold, Ticket, Value, Warm, Warmed,
-    check, keys, store, tag,
+    Declared, Error, ErrorKind, Findings, FunctionStats, Health, Hearing, Histogram, Key, KeyPart, KeyWriter,
+    LockGuard, Named, Pattern, RedisAddress, RemoteHealth, Result, Scope, Stats, Tag, Threshold, Ticket,
+    Value, Warm, Warmed, check, keys, store, tag,
 };
 pub use cache_macros::{KeyPart, cache_invalidate, cache_put, cached};
 #[cfg(feature = "memory")]

@@ -149,7 +149,7 @@ impl Inner {
             self.scopes.advance(&Scope::Key(key.clone()));
         }
         let as_of = self.as_of_now(key, wanted.tags);
-        self.keep(key, &self.entry(value, wanted.typed, &as_of, ttl));
+        self.keep(key, &self.entry(value, wanted.typed, &as_of, ttl), wanted.site);
     }
 
     /// Stores `value` in this process after the remote store has it, unless it was invalidated meanwhile.
@@ -158,7 +158,7 @@ impl Inner {
             // As after an invalidation: a load may have read what the remote store had before.
             if let Some(stamp) = self.scopes.supersede(&as_of.stamp, key) {
                 let as_of = AsOf { stamp: Arc::new(stamp), began: as_of.began };
-                self.keep(key, &self.entry(value, wanted.typed, &as_of, ttl));
+                self.keep(key, &self.entry(value, wanted.typed, &as_of, ttl), wanted.site);
             }
         });
     }

@@ -32,10 +32,11 @@ use crate::random;
 use crate::scope::{Scope, Scopes};
 use crate::settling::Settling;
 use crate::shape::{Okay, Single};
-use crate::site::Site;
-use crate::stats::{Counters, Stats};
+use crate::site::BY_HAND;
+use crate::stats::Stats;
 use crate::store::Token;
 use crate::tag::{Dependencies, Tag};
+use crate::tally::{Count, Counters};
 use crate::ticket::Ticket;
 use crate::tiers::{Found, Wanted};
 
@@ -153,12 +154,8 @@ impl Cache {
     #[must_use]
     pub fn stats(&self) -> Stats {
         let usage = self.inner.settings.local.as_ref().map(|local| local.usage()).unwrap_or_default();
-        let mut stats = Stats {
-            entries: usage.entries,
-            bytes: usage.bytes,
-            evictions: usage.evictions,
-            ..self.inner.counters.snapshot()
-        };
+        let mut stats = self.inner.counters.snapshot();
+        (stats.entries, stats.bytes, stats.evictions) = (usage.entries, usage.bytes, usage.evictions);
         if let Some(remote) = &self.inner.settings.remote {
             remote.count_into(&mut stats);
         }
@@ -300,13 +297,11 @@ impl Cache {
         V: Value,
         F: Future<Output = Result<V, E>>,
     {
-        static BY_HAND: Site = Site::new("get_or_load", module_path!(), file!(), line!(), "<by hand>");
-
         let (key, shape) = (key.into(), Okay::<V, E, Single>::default());
         if !self.is_enabled() {
             return loader().await;
         }
-        if let Some(hit) = call::local_hit(&self.inner, shape, key.borrow()) {
+        if let Some(hit) = call::local_hit_by_hand(&self.inner, shape, key.borrow()) {
             return hit;
         }
         let miss = Miss::manual(&BY_HAND, shape, <Serde as Wire<V>>::TYPED, self, key);
@@ -369,6 +364,7 @@ impl Cache {
 /// What a manual read of a `V` takes: any version of it.
 pub(crate) fn wanted<V: Value>() -> Wanted<'static> {
     Wanted {
+        site: &BY_HAND,
         typed: <Serde as Wire<V>>::TYPED,
         type_matters: true,
         version: None,
@@ -380,7 +376,8 @@ pub(crate) fn wanted<V: Value>() -> Wanted<'static> {
 }
 
 /// What a question about a key takes, whatever the type of its value.
-pub(crate) const ANY: Wanted<'static> = Wanted {
+pub(crate) static ANY: Wanted<'static> = Wanted {
+    site: &BY_HAND,
     typed: Typed::ANY,
     type_matters: false,
     version: None,
@@ -414,7 +411,8 @@ impl Inner {
             .map(|key| self.peek(key.borrow(), |entry| wanted.accepts(entry).then(|| Arc::clone(entry))))
             .collect();
         let missing: Vec<usize> = (0..keys.len()).filter(|&at| entries[at].is_none()).collect();
-        self.counters.local_hits.add((keys.len() - missing.len()) as u64);
+        let tally = self.tally(wanted.site);
+        tally.add(Count::LocalHits, (keys.len() - missing.len()) as u64);
         for entry in entries.iter().flatten() {
             context::inherit(self.id(), entry.stamp().tags());
         }
@@ -424,14 +422,15 @@ impl Inner {
         self.listen().await;
         let asked: Vec<Key> = missing.iter().map(|&at| keys[at].clone()).collect();
         let as_of: Vec<_> = asked.iter().map(|key| self.as_of_now(key, wanted.tags)).collect();
+        let began = clock::now();
         let fetched = self.fetch_many(&asked, wanted, &as_of).await?;
         for ((at, key), entry) in missing.into_iter().zip(&asked).zip(fetched) {
             match &entry {
                 Some(entry) => {
-                    self.counters.remote_hits.increment();
-                    self.flights.exclusively(key, || self.keep(key, entry));
+                    tally.remote_hit(began);
+                    self.flights.exclusively(key, || self.keep(key, entry, wanted.site));
                 }
-                None => self.counters.misses.increment(),
+                None => tally.increment(Count::Misses),
             }
             entries[at] = entry;
         }

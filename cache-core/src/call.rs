@@ -27,6 +27,7 @@ use crate::policy::{Keep, Question, keep_options};
 use crate::shape::Shape;
 use crate::site::Site;
 use crate::tag::Tag;
+use crate::tally::{Count, Tally};
 use crate::tiers::Wanted;
 
 pub use answer::Answer;
@@ -98,10 +99,12 @@ where
             return Lookup::Miss(Miss::new(site, shape, W::TYPED, None));
         }
         let key = KeyRef::new(&writer);
+        let (inner, tally) = (cache.inner(), cache.inner().tally(site));
+        tally.begin();
         // Apart, so that a hit carries nothing of it around where there is none.
         let hit = match site.own_staleness() {
-            None => local_hit(cache.inner(), shape, key),
-            Some(own) => local_hit_within(cache.inner(), shape, key, own),
+            None => local_hit(inner, tally, shape, key),
+            Some(own) => local_hit_within(inner, tally, shape, key, own),
         };
         match hit {
             Some(output) => Lookup::Hit(output),
@@ -110,37 +113,57 @@ where
     })
 }
 
+/// The answer that this process holds under a key given by hand.
+#[inline]
+pub(crate) fn local_hit_by_hand<S>(cache: &Inner, shape: S, key: KeyRef<'_>) -> Option<S::Output>
+where
+    S: Shape<Value: Clone + 'static>,
+{
+    let tally = cache.counters.book.by_hand();
+    tally.begin();
+    local_hit(cache, tally, shape, key)
+}
+
 /// The answer that this process holds.
 #[inline]
-pub(crate) fn local_hit<S>(cache: &Inner, shape: S, key: KeyRef<'_>) -> Option<S::Output>
+fn local_hit<S>(cache: &Inner, tally: &Tally, shape: S, key: KeyRef<'_>) -> Option<S::Output>
 where
     S: Shape<Value: Clone + 'static>,
 {
     if clones_in_place::<S::Value>() {
-        return cache.peek(key, |entry| serve(cache, shape, entry));
+        return cache.peek(key, |entry| serve(cache, tally, shape, entry));
     }
-    cache.peek_unlocked(key, |entry| serve(cache, shape, entry))
+    cache.peek_unlocked(key, |entry| serve(cache, tally, shape, entry))
 }
 
 /// The answer that this process holds, for a function with a Δ of its own.
 #[inline(never)]
-fn local_hit_within<S>(cache: &Inner, shape: S, key: KeyRef<'_>, own: Duration) -> Option<S::Output>
+fn local_hit_within<S>(
+    cache: &Inner,
+    tally: &Tally,
+    shape: S,
+    key: KeyRef<'_>,
+    own: Duration,
+) -> Option<S::Output>
 where
     S: Shape<Value: Clone + 'static>,
 {
     // As of before the rule is asked.
     let within = cache.within(Some(own));
-    cache.peek_unlocked(key, |entry| if within.allows(entry) { serve(cache, shape, entry) } else { None })
+    cache.peek_unlocked(
+        key,
+        |entry| if within.allows(entry) { serve(cache, tally, shape, entry) } else { None },
+    )
 }
 
 /// What the caller gets of an entry that may be served.
 #[inline]
-fn serve<S>(cache: &Inner, shape: S, entry: &Entry) -> Option<S::Output>
+fn serve<S>(cache: &Inner, tally: &Tally, shape: S, entry: &Entry) -> Option<S::Output>
 where
     S: Shape<Value: Clone + 'static>,
 {
     let output = output_of(shape, entry)?;
-    cache.counters.local_hits.increment();
+    tally.hit();
     context::inherit(cache.id(), entry.stamp().tags());
     Some(output)
 }
@@ -373,9 +396,9 @@ impl<'f, S: Shape> Miss<'f, S> {
         let cache = target.cache.inner();
         let body = pin!(body);
         let (output, load_time, met) =
-            loaded(target.cache.downgrade(), cache.id(), [target.key.clone()], body).await;
+            loaded(target.cache.downgrade(), self.site, cache.id(), [target.key.clone()], body).await;
         if !self.shape.succeeded(&output) {
-            cache.counters.load_errors.increment();
+            cache.tally(self.site).increment(Count::LoadErrors);
         }
         context::inherit(cache.id(), tags);
         context::inherit(cache.id(), &met);

@@ -170,16 +170,24 @@ impl std::error::Error for Findings {}
 mod tests {
     use super::*;
 
-    const USER: Site = Site::new("get_user", "app", "src/app.rs", 1, "user:<id>")
-        .value_type(|| "User")
-        .tags(&["team:<team>"]);
-    const ADMIN: Site = Site::new("get_admin", "app", "src/app.rs", 9, "user:admin").value_type(|| "Admin");
-    const FEED: Site = Site::new("feed", "app", "src/app.rs", 20, "feed:<user>:<page>").value_type(|| "Feed");
+    fn user() -> Site {
+        Site::new("get_user", "app", "src/app.rs", 1, "user:<id>")
+            .value_type(|| "User")
+            .tags(&["team:<team>"])
+    }
+
+    fn admin() -> Site {
+        Site::new("get_admin", "app", "src/app.rs", 9, "user:admin").value_type(|| "Admin")
+    }
+
+    fn feed() -> Site {
+        Site::new("feed", "app", "src/app.rs", 20, "feed:<user>:<page>").value_type(|| "Feed")
+    }
 
     #[test]
     fn a_target_that_reaches_nothing_is_named_with_the_nearest_template() {
         let typo = Mutation::new("import", "app", "src/app.rs", 30).targets(&["usr:*", "feed:<user>:*"]);
-        let found = findings(&[&USER, &FEED], &[&typo]);
+        let found = findings(&[&user(), &feed()], &[&typo]);
         let expected = "src/app.rs:30 `import`: `usr:*` matches no declared key; the nearest is `user:<id>`";
         assert_eq!(found, [expected]);
     }
@@ -188,27 +196,27 @@ mod tests {
     fn a_tag_that_nobody_declares() {
         let typo = Mutation::new("import", "app", "src/app.rs", 30).tags(&["teams:<id>", "team:<id>"]);
         assert_eq!(
-            findings(&[&USER], &[&typo]),
+            findings(&[&user()], &[&typo]),
             ["src/app.rs:30 `import`: no cached function declares the tag `teams:<id>`"]
         );
     }
 
     #[test]
     fn keys_that_meet_with_different_types() {
-        let found = findings(&[&USER, &ADMIN, &FEED], &[]);
+        let found = findings(&[&user(), &admin(), &feed()], &[]);
         assert_eq!(found.len(), 1);
         assert!(found[0].contains("get_user") && found[0].contains("get_admin"), "{found:?}");
-        let apart = ADMIN.cache("SESSIONS");
-        assert!(findings(&[&USER, &apart], &[]).is_empty(), "in different caches they do not meet");
+        let apart = admin().cache("SESSIONS");
+        assert!(findings(&[&user(), &apart], &[]).is_empty(), "in different caches they do not meet");
     }
 
     #[test]
     fn keys_that_meet_with_different_versions() {
-        let (one, other) = (USER.shared().version(1), USER.shared().version(2));
+        let (one, other) = (user().shared().version(1), user().shared().version(2));
         let found = findings(&[&one, &other], &[]);
         assert_eq!(found.len(), 1);
         assert!(found[0].contains("version 1") && found[0].contains("version 2"), "{found:?}");
-        assert!(findings(&[&one, &USER.shared().version(1)], &[]).is_empty());
+        assert!(findings(&[&one, &user().shared().version(1)], &[]).is_empty());
     }
 
     #[test]

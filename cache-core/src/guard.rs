@@ -14,10 +14,11 @@ use tokio::runtime::Handle;
 use crate::breaker::{Breaker, Change, Outcome, Refused};
 use crate::error::{Error, ErrorKind, Result};
 use crate::random;
-use crate::stats::{Counter, Stats};
+use crate::stats::Stats;
 use crate::store::{
     Append, Claim, Expect, Fence, Fetched, Health, News, Position, Put, Reader, RemoteStore, Token,
 };
+use crate::tally::Counter;
 
 /// The longest pause before the first look whether a store is back; it doubles with each further one.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);

@@ -178,8 +178,8 @@ mod tests {
     use super::*;
     use crate::cache::Cache;
 
-    const SITE: Site = Site::new("f", "m", "f.rs", 1, "k").ttl_millis(5000);
-    const BARE: Site = Site::new("f", "m", "f.rs", 1, "k");
+    static SITE: Site = Site::new("f", "m", "f.rs", 1, "k").ttl_millis(5000);
+    static BARE: Site = Site::new("f", "m", "f.rs", 1, "k");
     const SECOND: Duration = Duration::from_secs(1);
 
     #[test]

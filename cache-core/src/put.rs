@@ -180,7 +180,7 @@ impl Replacement<'_> {
             Some(value) => cache.entry(value.clone(), wanted.typed, &as_of, ttl),
             None => cache.entry_of_none(&as_of, ttl),
         };
-        cache.flights.exclusively(key, || cache.keep(key, &entry));
+        cache.flights.exclusively(key, || cache.keep(key, &entry, wanted.site));
         cache.counters.invalidations.increment();
         Ok(true)
     }

@@ -2,6 +2,7 @@
 //!
 //! For introspection only: a crate that is never named is not linked, and its sites are not here.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// One `#[cached]` function, as its attribute describes it.
@@ -25,6 +26,8 @@ pub struct Site {
     tags: &'static [&'static str],
     shared: bool,
     value_type: Option<fn() -> &'static str>,
+    /// Where caches count what it does; 0 before any has.
+    number: AtomicUsize,
 }
 
 /// One `#[cache_invalidate]` function, as its attribute describes it.
@@ -43,6 +46,9 @@ pub(crate) struct Place {
     pub(crate) file: &'static str,
     pub(crate) line: u32,
 }
+
+/// What is done with keys given by hand, which has no function.
+pub(crate) static BY_HAND: Site = Site::new("", module_path!(), file!(), line!(), "<by hand>");
 
 impl Mutation {
     /// The site of a function.
@@ -103,6 +109,7 @@ impl Site {
             tags: &[],
             shared: false,
             value_type: None,
+            number: AtomicUsize::new(0),
         }
     }
 
@@ -195,6 +202,32 @@ impl Site {
     pub const fn tags(mut self, tags: &'static [&'static str]) -> Self {
         self.tags = tags;
         self
+    }
+
+    /// Its number among the sites that caches count for; 0 if it has none yet.
+    #[inline]
+    pub(crate) fn number(&self) -> usize {
+        self.number.load(Ordering::Relaxed)
+    }
+
+    /// Its number, from 1 on, which it has from now on; nothing for what is by hand.
+    pub(crate) fn numbered(&self) -> Option<usize> {
+        static NUMBERED: AtomicUsize = AtomicUsize::new(0);
+
+        if std::ptr::eq(self, &raw const BY_HAND) {
+            return None;
+        }
+        if self.number() == 0 {
+            let next = NUMBERED.fetch_add(1, Ordering::Relaxed) + 1;
+            // Of two threads that come at once, the number of one is never used.
+            let _ = self.number.compare_exchange(0, next, Ordering::Relaxed, Ordering::Relaxed);
+        }
+        Some(self.number())
+    }
+
+    #[cfg(test)]
+    pub(crate) fn set_number(&self, number: usize) {
+        self.number.store(number, Ordering::Relaxed);
     }
 
     pub(crate) fn place(&self) -> Place {

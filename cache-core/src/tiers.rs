@@ -22,6 +22,7 @@ use crate::scope::{Stamp, unmoved};
 use crate::site::Site;
 use crate::store::{Claim, Expect, Fetched, Generation, LocalStore, Put, Token};
 use crate::tag::Tag;
+use crate::tally::Count;
 
 /// The longest time to live that is passed on, so that no store has to fear overflow: 10 years.
 const MAX_TTL: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
@@ -33,6 +34,8 @@ const RECLAIMED: usize = 3;
 /// What a reader takes for an answer.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Wanted<'a> {
+    /// Who asks, for the counts.
+    pub(crate) site: &'static Site,
     pub(crate) typed: &'static Typed,
     /// Whether a value of another type is refused.
     pub(crate) type_matters: bool,
@@ -127,8 +130,9 @@ pub(crate) struct AsOf {
 
 impl<'a> Wanted<'a> {
     /// What a call of the function at `site` takes that does not ask for stale values.
-    pub(crate) fn of(site: &Site, typed: &'static Typed, tags: &'a [Tag]) -> Self {
+    pub(crate) fn of(site: &'static Site, typed: &'static Typed, tags: &'a [Tag]) -> Self {
         Self {
+            site,
             typed,
             type_matters: true,
             version: Some(site.value_version()),
@@ -208,7 +212,7 @@ impl Inner {
     }
 
     /// Stores `entry` in this process iff it is current. Called while no other store of `key` can happen.
-    pub(crate) fn keep(&self, key: &Key, entry: &Arc<Entry>) {
+    pub(crate) fn keep(&self, key: &Key, entry: &Arc<Entry>, site: &'static Site) {
         if is_planted(Fault::StoreUnasked) {
             self.scopes.vouch(entry.stamp());
         }
@@ -219,7 +223,7 @@ impl Inner {
                 entry.stamp().note_use(clock::now());
             }
             local.insert(Arc::clone(entry));
-            self.counters.stores.increment();
+            self.tally(site).increment(Count::Stores);
             local.reclaim(RECLAIMED, &mut |entry| self.is_over(entry));
         }
     }
@@ -381,7 +385,7 @@ impl Inner {
         let put = Put { name: &name, scopes: &scopes, value: &value, ttl: stored_ttl(ttl) };
         let stored = remote.publish(put, expect).await?;
         if stored {
-            self.counters.stores.increment();
+            self.tally(wanted.site).increment(Count::Stores);
         }
         Ok(stored)
     }

@@ -13,6 +13,7 @@ use crate::entry::Entry;
 use crate::flight::{Boarding, Outcome, Purpose, Seat, Waited};
 use crate::sabotage::{Fault, is_planted};
 use crate::shape::{Shape, SharedError};
+use crate::tally::Count;
 use crate::tiers::{AsOf, Claimed, Found, Wanted};
 
 /// What a caller that looked for an answer has found.
@@ -103,7 +104,7 @@ pub(super) fn embark(target: &Target, wanted: Wanted<'_>) -> First {
     }
     match cache.board(key, wanted.tags, wanted.staleness, target.purpose()) {
         Boarding::Wait(seat) => {
-            cache.counters.joins.increment();
+            cache.tally(wanted.site).increment(Count::Joins);
             First::Seek(Course::Wait(seat))
         }
         Boarding::Lead(seat) if cache.settings.remote.is_some() => First::Seek(Course::Lead(seat)),
@@ -112,7 +113,7 @@ pub(super) fn embark(target: &Target, wanted: Wanted<'_>) -> First {
                 seat.land(|| (), || Outcome::Value(Arc::clone(&entry)));
                 return First::Found(entry);
             }
-            cache.counters.misses.increment();
+            cache.tally(wanted.site).increment(Count::Misses);
             First::Lead(Lead { seat, claimed: None, fenced: false })
         }
     }
@@ -127,7 +128,7 @@ fn overlooked(target: &Target, wanted: Wanted<'_>) -> Option<Arc<Entry>> {
     let within = cache.within(wanted.staleness);
     let accepts = |entry: &Entry| wanted.accepts(entry) && within.allows(entry);
     let look = |entry: &Arc<Entry>| accepts(entry).then(|| Arc::clone(entry));
-    cache.peek(target.key.borrow(), look).inspect(|_| cache.counters.local_hits.increment())
+    cache.peek(target.key.borrow(), look).inspect(|_| cache.tally(wanted.site).increment(Count::LocalHits))
 }
 
 /// From a miss to a value, or to the duty of loading one. The remote store is asked if the caller `asks` for it.
@@ -165,7 +166,7 @@ async fn approach(
                         }
                     }
                     Boarding::Wait(seat) => {
-                        cache.counters.joins.increment();
+                        cache.tally(wanted.site).increment(Count::Joins);
                         course = Course::Wait(seat);
                     }
                 }
@@ -210,16 +211,16 @@ async fn approach(
     let fenced = matches!(fetched, Ok(Found::Fenced));
     let claimed = match fetched {
         Ok(Found::Value(entry, left, claimed)) => {
-            seat.land(|| cache.keep(key, &entry), || Outcome::Value(Arc::clone(&entry)));
-            return reload::found(cache, target, entry, left, claimed);
+            seat.land(|| cache.keep(key, &entry, wanted.site), || Outcome::Value(Arc::clone(&entry)));
+            return reload::found(cache, target, wanted, (entry, as_of.began), left, claimed);
         }
         Ok(Found::Stale(entry, claimed)) => {
-            seat.land(|| cache.keep(key, &entry), || Outcome::Stale(Arc::clone(&entry)));
-            return Step::Due(Due::of(entry, Source::Remote).with(claimed));
+            seat.land(|| cache.keep(key, &entry, wanted.site), || Outcome::Stale(Arc::clone(&entry)));
+            return Step::Due(Due::of(entry, Source::Remote(as_of.began)).with(claimed));
         }
         Ok(Found::Nothing(claimed)) => Some(Box::new(claimed)),
         Ok(Found::Leased | Found::Fenced | Found::Unavailable) | Err(_) => None,
     };
-    cache.counters.misses.increment();
+    cache.tally(wanted.site).increment(Count::Misses);
     Step::Lead(Lead { seat, claimed, fenced })
 }

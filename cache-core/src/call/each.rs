@@ -30,6 +30,7 @@ use crate::scope::Identity;
 use crate::shape::{Batch, Bulk, Shape};
 use crate::site::Site;
 use crate::tag::Tag;
+use crate::tally::Count;
 use crate::tiers::{AsOf, Claimed, Found, Wanted};
 
 /// A bulk call: its options are set, then [`load`](Self::load) answers it.
@@ -204,7 +205,7 @@ where
             waits: VecDeque::new(),
         };
         progress.open = (0..self.parts.len()).filter(|&at| progress.found[at].is_none()).collect();
-        inner.counters.local_hits.add((self.parts.len() - progress.open.len()) as u64);
+        inner.tally(self.site).add(Count::LocalHits, (self.parts.len() - progress.open.len()) as u64);
         let mut keyless = self.places.iter().any(Option::is_none);
         if !progress.open.is_empty() {
             inner.listen().await;
@@ -263,13 +264,13 @@ where
             }
             match cache.board(&part.key, &part.tags, self.site.own_staleness(), purpose) {
                 Boarding::Wait(seat) => {
-                    cache.counters.joins.increment();
+                    cache.tally(self.site).increment(Count::Joins);
                     progress.waits.push_back((at, seat));
                 }
                 Boarding::Lead(seat) => match self.local(cache, part) {
                     // Another flight has landed between this caller's look and its boarding.
                     Some(entry) => {
-                        cache.counters.local_hits.increment();
+                        cache.tally(self.site).increment(Count::LocalHits);
                         seat.land(|| (), || Outcome::Value(Arc::clone(&entry)));
                         progress.found[at] = Some(entry);
                     }
@@ -295,10 +296,10 @@ where
             let fenced = matches!(answer, Ok(Found::Fenced));
             let claimed: Option<Claimed> = match answer {
                 Ok(Found::Value(entry, ..)) => {
-                    cache.counters.remote_hits.increment();
+                    cache.tally(self.site).remote_hit(seat.began());
                     context::inherit(cache.id(), entry.stamp().tags());
                     seat.land(
-                        || cache.keep(&self.parts[at].key, &entry),
+                        || cache.keep(&self.parts[at].key, &entry, self.site),
                         || Outcome::Value(Arc::clone(&entry)),
                     );
                     progress.found[at] = Some(entry);
@@ -307,7 +308,7 @@ where
                 Ok(Found::Nothing(claimed)) => Some(claimed),
                 Ok(Found::Stale(..) | Found::Leased | Found::Fenced | Found::Unavailable) | Err(_) => None,
             };
-            cache.counters.misses.increment();
+            cache.tally(self.site).increment(Count::Misses);
             open.push((at, Lead { seat, claimed: claimed.map(Box::new), fenced }));
         }
         open
@@ -336,10 +337,11 @@ where
             .map(|(id, _)| id.clone())
             .collect();
         let keys: Vec<Key> = leads.iter().map(|(at, _)| self.parts[*at].key.clone()).collect();
-        let (output, load_time, met) = loaded(cache.downgrade(), inner.id(), keys, pin!(body(asked))).await;
+        let (output, load_time, met) =
+            loaded(cache.downgrade(), self.site, inner.id(), keys, pin!(body(asked))).await;
         let failed = !self.shape.succeeded(&output);
         if failed {
-            inner.counters.load_errors.increment();
+            inner.tally(self.site).increment(Count::LoadErrors);
             for (_, Lead { seat, .. }) in leads {
                 match self.shape.share_error(&output) {
                     Some(error) => seat.land(|| (), || Outcome::Error(error)),

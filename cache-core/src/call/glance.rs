@@ -7,6 +7,7 @@
 use std::any::Any;
 
 use super::Target;
+use crate::clock;
 use crate::context;
 use crate::tiers::Wanted;
 
@@ -33,6 +34,7 @@ pub(super) async fn glance(target: &Target, wanted: Wanted<'_>, place: &mut (dyn
     if !is_plain || context::is_loading(cache.id(), key) || cache.flights.carries(key) {
         return Glance::Nothing;
     }
+    let began = clock::now();
     let fetched = match cache.remote().await {
         Ok(Some(remote)) => {
             remote.glance(&cache.settings.name_of(key), &cache.scopes_of(key, wanted.tags)).await
@@ -52,7 +54,7 @@ pub(super) async fn glance(target: &Target, wanted: Wanted<'_>, place: &mut (dyn
         Ok(_) | Err(_) => Glance::Nothing,
     };
     if found != Glance::Nothing {
-        cache.counters.remote_hits.increment();
+        cache.tally(wanted.site).remote_hit(began);
         context::inherit(cache.id(), wanted.tags);
     }
     found

@@ -13,7 +13,9 @@ use crate::error::Result;
 use crate::flight::Outcome;
 use crate::key::Key;
 use crate::sabotage::{Fault, is_planted};
+use crate::site::Site;
 use crate::tag::Tag;
+use crate::tally::Count;
 use crate::tiers::{AsOf, Claimed, Wanted};
 
 /// What a load that succeeded has made of one key.
@@ -51,7 +53,7 @@ impl<V: Clone + Send + Sync + 'static> Made<'_, V> {
         };
         life.aging.load_time = load_time;
         let kept = entry(life);
-        seat.land(|| cache.keep(key, &kept), || Outcome::Value(Arc::clone(&kept)));
+        seat.land(|| cache.keep(key, &kept, wanted.site), || Outcome::Value(Arc::clone(&kept)));
 
         let (Some(claimed), Some(bytes)) = (claimed, wanted.typed.bytes) else {
             return Landed::Kept(Publication::default());
@@ -126,13 +128,14 @@ impl Sealed {
 /// The body stays where its caller keeps it: each future that has it inside would be as large again.
 pub(super) fn loaded<F: Future>(
     cache: Weak<Inner>,
+    site: &'static Site,
     id: usize,
     keys: impl IntoIterator<Item = Key>,
     body: Pin<&mut F>,
 ) -> impl Future<Output = (F::Output, Duration, Vec<Tag>)> {
     let context = Context::of(id, keys);
     async move {
-        let mut loading = Loading { cache, began: clock::now(), took: None };
+        let mut loading = Loading { cache, site, began: clock::now(), took: None };
         let (output, met) = context.run(body).await;
         let took = clock::now().since(loading.began);
         loading.took = Some(took);
@@ -144,6 +147,7 @@ pub(super) fn loaded<F: Future>(
 struct Loading {
     /// Not kept alive by its loads.
     cache: Weak<Inner>,
+    site: &'static Site,
     began: Moment,
     /// How long it took, once it has ended.
     took: Option<Duration>,
@@ -152,11 +156,11 @@ struct Loading {
 impl Drop for Loading {
     fn drop(&mut self) {
         let Some(cache) = self.cache.upgrade() else { return };
-        let counters = &cache.counters;
-        counters.loads.increment();
+        let tally = cache.tally(self.site);
+        tally.increment(Count::Loads);
         match self.took {
-            Some(took) => counters.load_nanos.add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX)),
-            None => counters.load_errors.increment(),
+            Some(took) => tally.load_times.record(took),
+            None => tally.increment(Count::LoadErrors),
         }
     }
 }

@@ -18,7 +18,7 @@ use super::load::{Landed, loaded};
 use super::turn;
 use super::{Lookup, Miss, Target, clones_in_place, output_of, serve};
 use crate::cache::{Cache, Inner};
-use crate::clock;
+use crate::clock::{self, Moment};
 use crate::codec::Wire;
 use crate::context;
 use crate::entry::{Absent, Entry, Life};
@@ -32,6 +32,7 @@ use crate::scope::Scope;
 use crate::shape::Shape;
 use crate::site::Site;
 use crate::tag::Tag;
+use crate::tally::Count;
 use crate::tiers::{AsOf, Claimed, Found, Wanted};
 
 /// A current value that is to be refreshed.
@@ -48,7 +49,8 @@ pub(super) struct Due {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Source {
     Local,
-    Remote,
+    /// The store was asked since then.
+    Remote(Moment),
     /// Another caller has found it.
     Another,
 }
@@ -97,7 +99,8 @@ where
             return Lookup::Miss(Miss::new(site, shape, W::TYPED, None));
         }
         let (key, inner) = (KeyRef::new(&writer), cache.inner());
-        let within = inner.within(site.own_staleness());
+        let (within, tally) = (inner.within(site.own_staleness()), inner.tally(site));
+        tally.begin();
         let found = inner.look(key, |entry, now| {
             if !within.allows(entry) {
                 return None;
@@ -105,7 +108,9 @@ where
             let left = entry.left(now);
             let haste = policy::haste(left, site.beta());
             match policy::decide(left, haste) {
-                Plan::Serve if clones_in_place::<S::Value>() => serve(inner, shape, entry).map(Sight::Answer),
+                Plan::Serve if clones_in_place::<S::Value>() => {
+                    serve(inner, tally, shape, entry).map(Sight::Answer)
+                }
                 Plan::Serve => Some(Sight::Fresh(Arc::clone(entry))),
                 Plan::Revalidate => {
                     let is_answer = (W::TYPED.is)(entry) || entry.value::<Absent>().is_some();
@@ -121,7 +126,7 @@ where
         });
         let due = match found {
             Some(Sight::Answer(output)) => return Lookup::Hit(output),
-            Some(Sight::Fresh(entry)) => match serve(inner, shape, &entry) {
+            Some(Sight::Fresh(entry)) => match serve(inner, tally, shape, &entry) {
                 Some(output) => return Lookup::Hit(output),
                 None => None,
             },
@@ -134,12 +139,23 @@ where
 }
 
 /// What a value that the remote store has means to this caller.
-pub(super) fn found(cache: &Inner, target: &Target, entry: Arc<Entry>, left: Life, claimed: Claimed) -> Step {
+pub(super) fn found(
+    cache: &Inner,
+    target: &Target,
+    wanted: Wanted<'_>,
+    (entry, began): (Arc<Entry>, Moment),
+    left: Life,
+    claimed: Claimed,
+) -> Step {
     let haste = policy::haste(left, target.early.unwrap_or_default());
     if policy::decide(left, haste) == Plan::Revalidate {
-        return Step::Due(Due { haste, claimed: Some(Box::new(claimed)), ..Due::of(entry, Source::Remote) });
+        return Step::Due(Due {
+            haste,
+            claimed: Some(Box::new(claimed)),
+            ..Due::of(entry, Source::Remote(began))
+        });
     }
-    cache.counters.remote_hits.increment();
+    cache.tally(wanted.site).remote_hit(began);
     Step::Found(entry)
 }
 
@@ -150,15 +166,17 @@ pub(super) async fn pass_by(cache: &Inner, target: &Target, wanted: Wanted<'_>) 
     let as_of = cache.as_of_now(key, wanted.tags);
     let (step, entry) = match cache.fetch(key, wanted, &as_of, None, false).await {
         Ok(Found::Value(entry, left, claimed)) => {
-            (found(cache, target, Arc::clone(&entry), left, claimed), entry)
+            (found(cache, target, wanted, (Arc::clone(&entry), as_of.began), left, claimed), entry)
         }
-        Ok(Found::Stale(entry, _)) => (Step::Due(Due::of(Arc::clone(&entry), Source::Remote)), entry),
+        Ok(Found::Stale(entry, _)) => {
+            (Step::Due(Due::of(Arc::clone(&entry), Source::Remote(as_of.began))), entry)
+        }
         Ok(Found::Nothing(_) | Found::Leased | Found::Fenced | Found::Unavailable) | Err(_) => return None,
     };
     cache.flights.exclusively(key, || {
         // The refresh may have landed meanwhile.
         if cache.peek(key.borrow(), |_| Some(())).is_none() {
-            cache.keep(key, &entry);
+            cache.keep(key, &entry, wanted.site);
         }
     });
     Some(step)
@@ -217,7 +235,7 @@ where
                     return self.lead_refresh(target, tags, seat, due, old, limit, loader).await;
                 }
                 (Some(Boarding::Wait(seat)), Some(limit)) if target.may_wait(&seat, wanted.staleness) => {
-                    target.cache.inner().counters.joins.increment();
+                    target.cache.inner().tally(self.site).increment(Count::Joins);
                     let ended = seat.wait(limit).await;
                     if let Some(output) = self.answer_of(&target, wanted, ended) {
                         return output;
@@ -228,7 +246,7 @@ where
                 }
                 (Some(Boarding::Wait(_)) | None, _) => {}
             }
-            target.serve(&due);
+            target.serve(&due, self.site);
             return old;
         }
     }
@@ -304,7 +322,7 @@ where
         };
         match reloaded {
             Some(Reloaded { deserves_stale: true, .. }) | None if target.holds(&due) => {
-                target.serve(&due);
+                target.serve(&due, site);
                 old
             }
             Some(Reloaded { output, tags, .. }) => {
@@ -339,7 +357,10 @@ where
             match cache.fetch(&key, wanted, &as_of, Some(random::token()), false).await {
                 Ok(Found::Value(entry, left, _)) if policy::decide(left, haste) == Plan::Serve => {
                     // Another process has refreshed it.
-                    seat.land(|| cache.keep(&key, &entry), || Outcome::Value(Arc::clone(&entry)));
+                    seat.land(
+                        || cache.keep(&key, &entry, wanted.site),
+                        || Outcome::Value(Arc::clone(&entry)),
+                    );
                     cache.background.succeeded(&key);
                     if let Some(output) = output_of(shape, &entry) {
                         let tags = entry.stamp().tags().to_vec();
@@ -360,11 +381,11 @@ where
         let ended = {
             let _attempt = Attempt { cache: &cache, key: &key };
             let body = pin!(loader());
-            let load = loaded(cache.clone(), id, [key.clone()], body);
+            let load = loaded(cache.clone(), self.site, id, [key.clone()], body);
             if Handle::try_current().is_ok() { timeout(limit, load).await.ok() } else { Some(load.await) }
         };
         let Some(cache) = cache.upgrade() else { return };
-        cache.counters.refreshes.increment();
+        cache.tally(self.site).increment(Count::Refreshes);
         let Some((output, load_time, met)) = ended else {
             cache.background.failed(&key);
             tracing::debug!(target: "larder", template, "a refresh took too long");
@@ -372,7 +393,7 @@ where
         };
         let deserves_stale = self.deserves_stale(&output);
         if !shape.succeeded(&output) {
-            cache.counters.load_errors.increment();
+            cache.tally(self.site).increment(Count::LoadErrors);
             // Before the flight lands: no other may start at once.
             cache.background.failed(&key);
         }
@@ -420,15 +441,16 @@ impl Target {
     }
 
     /// Counts the answer that `due` is.
-    fn serve(&self, due: &Due) {
+    fn serve(&self, due: &Due, site: &'static Site) {
         let cache = self.cache.inner();
+        let tally = cache.tally(site);
         match due.from {
-            Source::Local => cache.counters.local_hits.increment(),
-            Source::Remote => cache.counters.remote_hits.increment(),
+            Source::Local => tally.increment(Count::LocalHits),
+            Source::Remote(began) => tally.remote_hit(began),
             Source::Another => {}
         }
         if due.from != Source::Another && due.is_stale() {
-            cache.counters.stale_hits.increment();
+            tally.increment(Count::StaleHits);
         }
         context::inherit(cache.id(), due.entry.stamp().tags());
     }

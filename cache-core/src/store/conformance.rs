@@ -16,6 +16,7 @@ use crate::clock::Moment;
 use crate::entry::{Entry, Until};
 use crate::key::{Key, KeyRef};
 use crate::scope::Scopes;
+use crate::site::BY_HAND;
 
 /// An entry that holds `value`, for a store to keep under `key`.
 ///
@@ -69,7 +70,7 @@ pub fn ask(cache: &Cache, key: &str, times: u32) -> u32 {
         let may = |_: &u32| {
             let may = black_box(cache).may_serve(black_box(entry), key);
             if may {
-                cache.counters.local_hits.increment();
+                cache.tally(&BY_HAND).hit();
             }
             may
         };

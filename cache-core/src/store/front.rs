@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 
 use crate::entry::Entry;
 use crate::key::KeyRef;
-use crate::stats;
+use crate::place;
 use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use crate::sync::{Mutex, MutexGuard};
 
@@ -32,7 +32,7 @@ const SEEN_BY_STORE: u32 = 64;
 ///   before that other can be seen.
 pub struct Front {
     /// By the place of the thread.
-    desks: [OnceLock<Box<[Slot]>>; stats::PLACES],
+    desks: [OnceLock<Box<[Slot]>>; place::PLACES],
     /// A power of two.
     slots: usize,
 }
@@ -97,7 +97,8 @@ impl Front {
     #[inline]
     pub(crate) fn read(&self, key: KeyRef<'_>) -> Result<InFront<'_>, AskStore> {
         let hash = key.hash64();
-        let desk = self.desks.get(stats::place());
+        // A thread without a place has kept nothing yet.
+        let desk = self.desks.get(place::settled());
         let Some(slot) = desk.and_then(|desk| self.slot(desk, hash)) else { return Err(AskStore::AndKeep) };
         // Hardly any threads share a desk, so a vote may get lost.
         let votes = slot.votes.load(Ordering::Relaxed);
@@ -126,7 +127,7 @@ impl Front {
     #[cold]
     pub(crate) fn keep(&self, entry: &Arc<Entry>) -> Option<Kept> {
         let slots = || (0..self.slots).map(|_| Slot::default()).collect();
-        let desk = self.desks.get(stats::place());
+        let desk = self.desks.get(place::place());
         let slot = desk.and_then(|desk| {
             desk.get_or_init(slots);
             self.slot(desk, entry.key().hash64())

@@ -93,10 +93,10 @@ pub(super) fn refresh(plan: &Plan<'_>, private: &Private<'_>) -> TokenStream {
 /// Where the value is: its site, its cache, what of it is stored and how it travels.
 fn storage(plan: &Plan<'_>, private: &Private<'_>) -> TokenStream {
     let site = match &plan.home {
-        Home::Type(name) => quote!(#name::SITE),
+        Home::Type(name) => quote!(#name::site()),
         Home::Beside(name) => {
-            let site = site_const(name);
-            quote!(Self::#site)
+            let site = site_fn(name);
+            quote!(Self::#site())
         }
         Home::Nowhere => local("site").to_token_stream(),
     };
@@ -375,10 +375,9 @@ fn reference_at(param: &Param, span: Span) -> TokenStream {
     }
 }
 
-/// `__LOAD_SITE` of `load`.
-pub(super) fn site_const(name: &Ident) -> Ident {
-    let upper = derived(name, "{}").to_string().to_uppercase();
-    Ident::new(&format!("__{upper}_SITE"), name.span())
+/// `__load_site` of `load`.
+pub(super) fn site_fn(name: &Ident) -> Ident {
+    derived(name, "__{}_site")
 }
 
 /// `__load_write_key` of `load`.

@@ -8,7 +8,7 @@ use syn::{
     parse_quote,
 };
 
-use super::cached::{refresh, site_const, write_fn};
+use super::cached::{refresh, site_fn, write_fn};
 use super::{Private, any_reads, base, by_reference, derived, site, span_of, used, write_value};
 use crate::check::{Home, Keyed, KeyedAs, Part, Plan, Root, values};
 use crate::function::{Color, contains_impl_trait, mentions};
@@ -65,7 +65,7 @@ fn at_home(plan: &Plan<'_>, members: impl FnOnce(&Names) -> (TokenStream, TokenS
             let (members, body) = members(&Names {
                 vis: plan.function.vis.to_token_stream(),
                 attrs: beside_attrs(plan),
-                site: site_const(name),
+                site: site_fn(name),
                 write: write_fn(name),
                 key: derived(name, "{}_key"),
                 pattern: derived(name, "{}_pattern"),
@@ -80,7 +80,7 @@ fn at_home(plan: &Plan<'_>, members: impl FnOnce(&Names) -> (TokenStream, TokenS
                 // As far as the type is seen.
                 vis: quote!(pub),
                 attrs: TokenStream::new(),
-                site: ident("SITE"),
+                site: ident("site"),
                 write: ident("write_key"),
                 key: ident("key"),
                 pattern: ident("pattern"),
@@ -112,7 +112,10 @@ fn site(plan: &Plan<'_>, private: &Private<'_>, names: &Names) -> TokenStream {
     quote! {
         #attrs
         #[doc(hidden)]
-        const #name: &'static #private::Site = #value;
+        #[inline]
+        fn #name() -> &'static #private::Site {
+            #value
+        }
     }
 }
 
