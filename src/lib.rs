@@ -10,8 +10,8 @@ pub use cache_core::testing;
 pub use cache_core::{
     Ack, AlreadyInstalled, Any, AsCache, Backend, Batch, Cache, CacheBuilder, Codec, Compression, Config,
     Declared, Error, ErrorKind, Findings, FunctionStats, Health, Hearing, Histogram, Key, KeyPart, KeyWriter,
-    LockGuard, Named, Pattern, RedisAddress, RemoteHealth, Result, Scope, Stats, Tag, Threshold, Ticket,
-    Value, Warm, Warmed, check, keys, store, tag,
+    LockGuard, Named, Outcome, Pattern, RedisAddress, RemoteHealth, Result, Scope, Stats, Tag, Threshold,
+    Ticket, Value, Warm, Warmed, check, keys, outcome, store, tag,
 };
 pub use cache_macros::{KeyPart, cache_invalidate, cache_put, cached};
 #[cfg(feature = "memory")]

@@ -28,6 +28,7 @@ use crate::health::{Health, RemoteHealth};
 use crate::key::Key;
 use crate::lock::Locks;
 use crate::names::Lists;
+use crate::outcome::{self, Outcome};
 use crate::random;
 use crate::scope::{Scope, Scopes};
 use crate::settling::Settling;
@@ -299,7 +300,9 @@ impl Cache {
     {
         let (key, shape) = (key.into(), Okay::<V, E, Single>::default());
         if !self.is_enabled() {
-            return loader().await;
+            let output = loader().await;
+            outcome::note(Outcome::Bypassed);
+            return output;
         }
         if let Some(hit) = call::local_hit_by_hand(&self.inner, shape, key.borrow()) {
             return hit;

@@ -23,6 +23,7 @@ use crate::entry::{Absent, Entry};
 use crate::flight::{Outcome, Purpose, Waited};
 use crate::global::AsCache;
 use crate::key::{Key, KeyRef, KeyWriter};
+use crate::outcome;
 use crate::policy::{Keep, Question, keep_options};
 use crate::shape::Shape;
 use crate::site::Site;
@@ -346,6 +347,7 @@ impl<'f, S: Shape> Miss<'f, S> {
                             if self.wanted(target, &self.tags).accepts(&entry)
                                 && let Some(output) = answer_of(self.shape, target, &entry) =>
                         {
+                            outcome::note(outcome::Outcome::Joined);
                             return output;
                         }
                         ended => Course::Ended(ended),
@@ -374,10 +376,12 @@ impl<'f, S: Shape> Miss<'f, S> {
         // By itself, since each future around it would be as large again.
         let body = Box::pin(body);
         async move {
-            match &self.target {
-                Some(target) => self.run(target, &self.tags, lead, body).await,
-                None => body.await,
-            }
+            let Some(target) = &self.target else {
+                let output = body.await;
+                outcome::note(outcome::Outcome::Bypassed);
+                return output;
+            };
+            self.run(target, &self.tags, lead, body).await
         }
     }
 
@@ -413,7 +417,13 @@ impl<'f, S: Shape> Miss<'f, S> {
                 }
             }
         }
+        outcome::note(self.outcome(&output));
         output
+    }
+
+    /// How a load of this caller has ended.
+    fn outcome(&self, output: &S::Output) -> outcome::Outcome {
+        if self.shape.succeeded(output) { outcome::Outcome::Loaded } else { outcome::Outcome::Failed }
     }
 
     /// Ends the flight with what the load returned.

@@ -13,6 +13,7 @@ use once_cell::race::OnceBox;
 use crate::cache::Inner;
 use crate::clock::{self, Moment};
 use crate::histogram::Times;
+use crate::outcome::{self, Outcome};
 use crate::place::{OWNED, PLACES, place, settled};
 use crate::site::Site;
 
@@ -151,6 +152,7 @@ impl Tally {
         if hits & (TIMED - 2) == 0 {
             self.time(hits & 1 == 0);
         }
+        outcome::note(Outcome::LocalHit);
     }
 
     #[cold]
@@ -172,6 +174,7 @@ impl Tally {
     pub(crate) fn remote_hit(&self, began: Moment) {
         self.increment(Count::RemoteHits);
         self.hit_times.record(clock::now().since(began));
+        outcome::note(Outcome::RemoteHit);
     }
 
     fn address(&self) -> usize {

@@ -11,6 +11,7 @@ use crate::cache::Inner;
 use crate::context;
 use crate::entry::Entry;
 use crate::flight::{Boarding, Outcome, Purpose, Seat, Waited};
+use crate::outcome;
 use crate::sabotage::{Fault, is_planted};
 use crate::shape::{Shape, SharedError};
 use crate::tally::Count;
@@ -128,7 +129,7 @@ fn overlooked(target: &Target, wanted: Wanted<'_>) -> Option<Arc<Entry>> {
     let within = cache.within(wanted.staleness);
     let accepts = |entry: &Entry| wanted.accepts(entry) && within.allows(entry);
     let look = |entry: &Arc<Entry>| accepts(entry).then(|| Arc::clone(entry));
-    cache.peek(target.key.borrow(), look).inspect(|_| cache.tally(wanted.site).increment(Count::LocalHits))
+    cache.peek(target.key.borrow(), look).inspect(|_| cache.tally(wanted.site).hit())
 }
 
 /// From a miss to a value, or to the duty of loading one. The remote store is asked if the caller `asks` for it.
@@ -174,11 +175,17 @@ async fn approach(
             }
         };
         match ended {
-            Waited::Landed(Outcome::Value(entry)) if wanted.accepts(&entry) => return Step::Found(entry),
+            Waited::Landed(Outcome::Value(entry)) if wanted.accepts(&entry) => {
+                outcome::note(outcome::Outcome::Joined);
+                return Step::Found(entry);
+            }
             Waited::Landed(Outcome::Stale(entry)) if wanted.stale && wanted.accepts(&entry) => {
                 return Step::Due(Due::of(entry, Source::Another));
             }
-            Waited::Landed(Outcome::Error(error)) => return Step::Failed(error),
+            Waited::Landed(Outcome::Error(error)) => {
+                outcome::note(outcome::Outcome::Joined);
+                return Step::Failed(error);
+            }
             // For a caller that takes no stale values nothing has happened yet.
             Waited::Landed(Outcome::Stale(_)) => {}
             Waited::Landed(_) => return Step::Alone,

@@ -23,6 +23,7 @@ use crate::entry::Entry;
 use crate::flight::{Boarding, Outcome, Purpose, Seat, Waited};
 use crate::global::AsCache;
 use crate::key::{Key, KeyRef, KeyWriter};
+use crate::outcome;
 use crate::policy::{Keep, keep_options};
 use crate::random;
 use crate::sabotage::{Fault, is_planted};
@@ -172,6 +173,15 @@ struct Progress<B> {
     alone: Vec<usize>,
     /// Parts that others load.
     waits: VecDeque<(usize, Seat)>,
+    /// The furthest that any of them came from.
+    from: outcome::Outcome,
+}
+
+impl<B> Progress<B> {
+    /// A part came from there.
+    fn came_from(&mut self, outcome: outcome::Outcome) {
+        self.from = self.from.max(outcome);
+    }
 }
 
 impl<S, I> EachCall<'_, S, I>
@@ -193,7 +203,11 @@ where
         B: Fn(Vec<I>) -> F,
         F: Future<Output = S::Output>,
     {
-        let Some(cache) = &self.cache else { return body(self.ids.to_vec()).await };
+        let Some(cache) = &self.cache else {
+            let output = body(self.ids.to_vec()).await;
+            outcome::note(outcome::Outcome::Bypassed);
+            return output;
+        };
         let inner = cache.inner();
         let mut progress = Progress {
             made: S::Batch::empty(),
@@ -203,6 +217,7 @@ where
             leads: Vec::new(),
             alone: Vec::new(),
             waits: VecDeque::new(),
+            from: outcome::Outcome::LocalHit,
         };
         progress.open = (0..self.parts.len()).filter(|&at| progress.found[at].is_none()).collect();
         inner.tally(self.site).add(Count::LocalHits, (self.parts.len() - progress.open.len()) as u64);
@@ -215,14 +230,17 @@ where
             let claims = self.fetch(inner, &mut progress).await;
             if keyless || !progress.alone.is_empty() || !claims.is_empty() {
                 if let Some(failed) = self.make(cache, &body, &mut progress, claims, keyless).await {
+                    outcome::note(outcome::Outcome::Failed);
                     return failed;
                 }
+                progress.came_from(outcome::Outcome::Loaded);
                 keyless = false;
             }
             match progress.waits.pop_front() {
                 Some((at, seat)) => {
                     let ended = seat.wait(inner.settings.load_limit).await;
                     if let Some(failed) = self.waited(inner, &mut progress, at, ended) {
+                        outcome::note(outcome::Outcome::Joined);
                         return failed;
                     }
                 }
@@ -235,6 +253,7 @@ where
                 None => {}
             }
         }
+        outcome::note(progress.from);
         self.gathered(progress)
     }
 
@@ -303,6 +322,7 @@ where
                         || Outcome::Value(Arc::clone(&entry)),
                     );
                     progress.found[at] = Some(entry);
+                    progress.came_from(outcome::Outcome::RemoteHit);
                     continue;
                 }
                 Ok(Found::Nothing(claimed)) => Some(claimed),
@@ -387,6 +407,7 @@ where
             Waited::Landed(Outcome::Value(entry)) if self.wanted(part).accepts(&entry) => {
                 context::inherit(cache.id(), entry.stamp().tags());
                 progress.found[at] = Some(entry);
+                progress.came_from(outcome::Outcome::Joined);
             }
             Waited::Landed(Outcome::Error(error)) => match self.shape.failed(&error) {
                 Some(output) => return Some(output),

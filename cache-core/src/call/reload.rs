@@ -25,6 +25,7 @@ use crate::entry::{Absent, Entry, Life};
 use crate::flight::{Boarding, Outcome, Purpose, Seat, Waited};
 use crate::global::{self, AsCache};
 use crate::key::{Key, KeyRef, KeyWriter};
+use crate::outcome;
 use crate::policy::{self, Plan};
 use crate::random;
 use crate::sabotage::{Fault, is_planted};
@@ -238,6 +239,7 @@ where
                     target.cache.inner().tally(self.site).increment(Count::Joins);
                     let ended = seat.wait(limit).await;
                     if let Some(output) = self.answer_of(&target, wanted, ended) {
+                        outcome::note(outcome::Outcome::Joined);
                         return output;
                     }
                     if !target.holds(&due) {
@@ -327,6 +329,8 @@ where
             }
             Some(Reloaded { output, tags, .. }) => {
                 context::inherit(target.cache.inner().id(), &tags);
+                let succeeded = shape.succeeded(&output);
+                outcome::note(if succeeded { outcome::Outcome::Loaded } else { outcome::Outcome::Failed });
                 output
             }
             // It was invalidated meanwhile: the refresh may be older than that.
@@ -445,12 +449,15 @@ impl Target {
         let cache = self.cache.inner();
         let tally = cache.tally(site);
         match due.from {
-            Source::Local => tally.increment(Count::LocalHits),
+            Source::Local => tally.hit(),
             Source::Remote(began) => tally.remote_hit(began),
-            Source::Another => {}
+            Source::Another => outcome::note(outcome::Outcome::Joined),
         }
-        if due.from != Source::Another && due.is_stale() {
-            tally.increment(Count::StaleHits);
+        if due.is_stale() {
+            if due.from != Source::Another {
+                tally.increment(Count::StaleHits);
+            }
+            outcome::note(outcome::Outcome::Stale);
         }
         context::inherit(cache.id(), due.entry.stamp().tags());
     }
