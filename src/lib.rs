@@ -13,6 +13,8 @@ pub use cache_core::{
     LockGuard, Named, Outcome, Pattern, RedisAddress, RemoteHealth, Result, Scope, Stats, Tag, Threshold,
     Ticket, Value, Warm, Warmed, check, keys, outcome, store, tag,
 };
+#[cfg(any(feature = "http", feature = "admin"))]
+pub use cache_http as http;
 pub use cache_macros::{KeyPart, cache_invalidate, cache_put, cached};
 #[cfg(feature = "memory")]
 pub use cache_memory::{Memory, MemoryBuilder};

@@ -1,0 +1,6 @@
+//! HTTP for larder: a tower layer that caches responses (feature `layer`), and a router to look at a cache and to
+//! clear it (feature `admin`).
+//!
+//! Users depend on `larder`, which re-exports this crate as `larder::http`. It knows `cache-core`, and no store.
+
+#![deny(clippy::dbg_macro, clippy::print_stderr, clippy::print_stdout)]
