@@ -63,11 +63,16 @@ pub struct Miss<'f, S: Shape> {
     due: Option<Due>,
     /// How long to wait for that refresh.
     timeout: Option<Duration>,
+    /// The same, where the value that is due decides.
+    timeout_from: Option<Patience<'f, S::Value>>,
     /// How long to wait for the load of another process; nothing if not at all.
     lock: Option<Duration>,
     /// Which errors of it deserve the value that is due.
     stale_if: Option<Question<'f, S::Error, bool>>,
 }
+
+/// How long to wait for the refresh of a value that has been stale for so long.
+type Patience<'f, V> = Box<dyn Fn(&V, Duration) -> Option<Duration> + Send + Sync + 'f>;
 
 /// The entry that a call is about.
 struct Target {
@@ -237,6 +242,7 @@ impl<'f, S: Shape> Miss<'f, S> {
             keep: Keep::of(site),
             due: None,
             timeout: site.fixed_timeout(),
+            timeout_from: None,
             lock: site.fixed_lock(),
             stale_if: None,
         }
@@ -279,6 +285,17 @@ impl<'f, S: Shape> Miss<'f, S> {
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
+        self
+    }
+
+    /// With a limit to the wait for a reload that the stale value decides, and for how long it has been stale: nothing, if
+    /// it is the answer at once.
+    #[must_use]
+    pub fn timeout_from(
+        mut self,
+        timeout: impl Fn(&S::Value, Duration) -> Option<Duration> + Send + Sync + 'f,
+    ) -> Self {
+        self.timeout_from = Some(Box::new(timeout));
         self
     }
 

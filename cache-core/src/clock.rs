@@ -7,7 +7,7 @@ use std::cell::Cell;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
-use std::time::{Duration, Instant as SystemInstant};
+use std::time::{Duration, Instant as SystemInstant, SystemTime};
 
 /// A point in time: nanoseconds since an hour before the process first asked. Good for 584 years.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -87,6 +87,25 @@ fn start_ticking() {
         // Then everybody goes on asking for the exact time.
         IS_TICKING.store(false, Ordering::Relaxed);
     }
+}
+
+/// The time of day, for what other programs are told; it decides nothing here. Under a paused tokio runtime it stands still
+/// with it.
+#[must_use]
+pub fn time_of_day() -> SystemTime {
+    /// Two clocks at one moment, where only one of them can be paused.
+    static BOTH: LazyLock<(SystemTime, SystemInstant)> = LazyLock::new(|| (wall(), *ORIGIN));
+
+    if !can_be_paused() {
+        return wall();
+    }
+    let (wall, origin) = *BOTH;
+    wall + instant().saturating_duration_since(origin)
+}
+
+#[expect(clippy::disallowed_methods, reason = "the time of day is no other clock's")]
+fn wall() -> SystemTime {
+    SystemTime::now()
 }
 
 /// What tokio takes for the time.

@@ -7,6 +7,7 @@ pub use crate::call::{
     refresh_each,
 };
 pub use crate::checked::{argument, caching, duration, storing, strict};
+pub use crate::clock::time_of_day;
 pub use crate::codec::{Local, Serde, Wire};
 pub use crate::config::Config;
 pub use crate::global::{AsCache, Global, Opener};
@@ -14,7 +15,7 @@ pub use crate::invalidate::{Invalidation, invalidation};
 pub use crate::key::{Key, KeyArgument, KeyPart, KeyWriter, part, write_hash, write_lower};
 pub use crate::pattern::{Any, Every, Given, Pattern, PatternArgument, PatternPart};
 pub use crate::put::{CachePut, put};
-pub use crate::shape::{Batch, Bulk, Each, Probe, Shape, each, value_type_name};
+pub use crate::shape::{Batch, Bulk, Copies, Each, Okay, Probe, Shape, each, value_type_name};
 pub use crate::site::{Mutation, Registered, Site, location};
 pub use crate::submit;
 

@@ -4,3 +4,9 @@
 //! Users depend on `larder`, which re-exports this crate as `larder::http`. It knows `cache-core`, and no store.
 
 #![deny(clippy::dbg_macro, clippy::print_stderr, clippy::print_stdout)]
+
+#[cfg(feature = "layer")]
+mod layer;
+
+#[cfg(feature = "layer")]
+pub use layer::{CacheLayer, CacheService, ResponseBody, ResponseFuture};

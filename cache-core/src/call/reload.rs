@@ -230,7 +230,7 @@ where
             if !target.holds(&due) {
                 continue;
             }
-            let limit = self.timeout.filter(|_| due.is_stale());
+            let limit = self.limit(&due);
             match (target.board_refresh(&tags), limit) {
                 (Some(Boarding::Lead(seat)), limit) => {
                     return self.lead_refresh(target, tags, seat, due, old, limit, loader).await;
@@ -250,6 +250,17 @@ where
             }
             target.serve(&due, self.site);
             return old;
+        }
+    }
+
+    /// How long to wait for the refresh of what is due; nothing if that is the answer at once.
+    fn limit(&self, due: &Due) -> Option<Duration> {
+        if !due.is_stale() {
+            return None;
+        }
+        match (&self.timeout_from, due.entry.value::<S::Value>()) {
+            (Some(limit), Some(old)) => limit(old, clock::now().since(due.entry.fresh_until())),
+            _ => self.timeout,
         }
     }
 
