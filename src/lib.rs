@@ -9,9 +9,10 @@ mod stores;
 pub use cache_core::testing;
 pub use cache_core::{
     Ack, AlreadyInstalled, Any, AsCache, Backend, Batch, Cache, CacheBuilder, Codec, Compression, Config,
-    Declared, Error, ErrorKind, Findings, FunctionStats, Health, Hearing, Histogram, Key, KeyPart, KeyWriter,
-    LockGuard, Named, Outcome, Pattern, RedisAddress, RemoteHealth, Result, Scope, Stats, Tag, Threshold,
-    Ticket, Value, Warm, Warmed, check, keys, outcome, store, tag,
+    Declared, Error, ErrorKind, Findings, FunctionStats, Health, Hearing, Histogram, Invalidated,
+    Invalidator, Key, KeyPart, KeyWriter, LockGuard, Means, Named, Outcome, Pattern, RedisAddress,
+    RemoteHealth, Result, Scope, Source, Stats, Tag, Threshold, Ticket, Value, Warm, Warmed, check, keys,
+    outcome, store, tag,
 };
 #[cfg(any(feature = "http", feature = "admin"))]
 pub use cache_http as http;

@@ -30,6 +30,7 @@ use crate::lock::Locks;
 use crate::names::Lists;
 use crate::outcome::{self, Outcome};
 use crate::random;
+use crate::recent::Recent;
 use crate::scope::{Scope, Scopes};
 use crate::settling::Settling;
 use crate::shape::{Okay, Single};
@@ -75,6 +76,7 @@ pub(crate) struct Inner {
     pub(crate) turns: Turns,
     pub(crate) lists: Lists,
     pub(crate) locks: Locks,
+    pub(crate) recent: Recent,
     /// Tells its invalidations from those of others.
     pub(crate) sender: Token,
     enabled: AtomicBool,
@@ -102,6 +104,7 @@ impl Cache {
             turns: Turns::default(),
             lists: Lists::default(),
             locks: Locks::default(),
+            recent: Recent::default(),
             sender: random::token(),
         });
         Self { inner }

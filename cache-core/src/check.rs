@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::overlap::overlap;
+use crate::scope::Scope;
 use crate::site::{Mutation, Place, Registered, Site, registered};
 
 /// What one `#[cached]` function declares.
@@ -28,6 +29,43 @@ pub struct Declared {
     pub shared: bool,
     /// The type of its value, where that does not depend on type parameters.
     pub value_type: Option<&'static str>,
+    /// The expression that names its cache; nothing for the global one.
+    pub cache: Option<&'static str>,
+    /// For how long after its time to live a value may still be served, where that is a constant.
+    pub stale: Option<Duration>,
+    /// What invalidates it, as far as attributes say so.
+    pub invalidated_by: Vec<Invalidator>,
+}
+
+/// A target of a `#[cache_invalidate]` function that can reach a `#[cached]` one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Invalidator {
+    /// The name of the function.
+    pub function: &'static str,
+    /// The path of its module.
+    pub module: &'static str,
+    /// The file its attribute is in.
+    pub file: &'static str,
+    /// The line its attribute is on.
+    pub line: u32,
+    /// What it invalidates, as it is written there.
+    pub target: &'static str,
+    /// What kind of target that is.
+    pub by: Means,
+}
+
+/// How a target names what it invalidates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Means {
+    /// By the template of keys, which may hold `*`.
+    Key,
+    /// By the template of a tag.
+    Tag,
+    /// By the name of a cached function. All functions of that name are taken for meant, unless one of them is in the
+    /// same module: an attribute sees no further.
+    Function,
 }
 
 /// What [`check`] found. Prints one line for each finding, also with `{:?}`, so that `unwrap` shows them.
@@ -40,7 +78,8 @@ pub struct Findings(Vec<String>);
 /// never names: `use my_app as _;` in a test links them.
 #[must_use]
 pub fn keys() -> Vec<Declared> {
-    let mut declared: Vec<_> = sites().map(Declared::from).collect();
+    let (sites, mutations): (Vec<_>, Vec<_>) = (sites().collect(), mutations().collect());
+    let mut declared: Vec<_> = sites.iter().map(|site| Declared::of(site, &sites, &mutations)).collect();
     declared.sort_by_key(|declared| (declared.template, declared.file, declared.line));
     declared
 }
@@ -52,11 +91,7 @@ pub fn keys() -> Vec<Declared> {
 /// No `#[cached]` function at all is a finding too, since then nothing was checked.
 pub fn check() -> Result<(), Findings> {
     let sites: Vec<_> = sites().collect();
-    let mutations = registered().filter_map(|registered| match registered {
-        Registered::Mutation(mutation) => Some(*mutation),
-        Registered::Cached(_) => None,
-    });
-    let findings = findings(&sites, &mutations.collect::<Vec<_>>());
+    let findings = findings(&sites, &mutations().collect::<Vec<_>>());
     if findings.is_empty() { Ok(()) } else { Err(Findings(findings)) }
 }
 
@@ -65,6 +100,51 @@ fn sites() -> impl Iterator<Item = &'static Site> {
         Registered::Cached(site) => Some(*site),
         Registered::Mutation(_) => None,
     })
+}
+
+fn mutations() -> impl Iterator<Item = &'static Mutation> {
+    registered().filter_map(|registered| match registered {
+        Registered::Mutation(mutation) => Some(*mutation),
+        Registered::Cached(_) => None,
+    })
+}
+
+/// The templates of the declared keys that `scope` can reach.
+pub(crate) fn reached_by(scope: &Scope) -> Vec<&'static str> {
+    let reached = |site: &&Site| match scope {
+        Scope::Key(key) => overlap(site.key_template(), key.as_str()),
+        Scope::Pattern(pattern) => overlap(site.key_template(), pattern.as_str()),
+        Scope::Tag(tag) => site.tag_templates().iter().any(|known| overlap(known, tag.as_str())),
+        Scope::Everything => true,
+    };
+    sites().filter(reached).map(Site::key_template).collect()
+}
+
+/// Every target of `mutations` that can reach `site`.
+fn invalidators(site: &Site, sites: &[&Site], mutations: &[&Mutation]) -> Vec<Invalidator> {
+    let mut found = Vec::new();
+    for mutation in mutations {
+        let Place { function, module, file, line } = mutation.place();
+        let mut add = |target, by| found.push(Invalidator { function, module, file, line, target, by });
+        for target in mutation.target_templates() {
+            if overlap(site.key_template(), target) {
+                add(*target, Means::Key);
+            }
+        }
+        for tag in mutation.tag_templates() {
+            if site.tag_templates().iter().any(|known| overlap(known, tag)) {
+                add(*tag, Means::Tag);
+            }
+        }
+        for name in mutation.function_names() {
+            let near = |site: &Site| site.place().function == *name && site.place().module == module;
+            if near(site) || (site.place().function == *name && !sites.iter().any(|site| near(site))) {
+                add(*name, Means::Function);
+            }
+        }
+    }
+    found.sort_by_key(|found| (found.file, found.line, found.target));
+    found
 }
 
 fn findings(sites: &[&Site], mutations: &[&Mutation]) -> Vec<String> {
@@ -129,8 +209,8 @@ fn nearest(target: &str, sites: &[&Site]) -> String {
     }
 }
 
-impl From<&Site> for Declared {
-    fn from(site: &Site) -> Self {
+impl Declared {
+    fn of(site: &Site, sites: &[&Site], mutations: &[&Mutation]) -> Self {
         let Place { function, module, file, line } = site.place();
         Self {
             function,
@@ -142,6 +222,9 @@ impl From<&Site> for Declared {
             tags: site.tag_templates(),
             shared: site.is_shared(),
             value_type: site.value_type_name(),
+            cache: site.cache_name(),
+            stale: site.fixed_stale(),
+            invalidated_by: invalidators(site, sites, mutations),
         }
     }
 }
@@ -217,6 +300,26 @@ mod tests {
         assert_eq!(found.len(), 1);
         assert!(found[0].contains("version 1") && found[0].contains("version 2"), "{found:?}");
         assert!(findings(&[&one, &user().shared().version(1)], &[]).is_empty());
+    }
+
+    #[test]
+    fn what_invalidates_a_function_is_found_by_key_tag_and_name() {
+        const IMPORT: Mutation =
+            Mutation::new("import", "app", "src/app.rs", 30).targets(&["user:*"]).tags(&["team:<id>"]);
+        const RENAME: Mutation = Mutation::new("rename", "app", "src/app.rs", 40).functions(&["get_user"]);
+        let (user, feed) = (user(), feed());
+        let elsewhere = Site::new("get_user", "other", "src/other.rs", 1, "person:<id>");
+        let found = |site: &Site, sites: &[&Site]| -> Vec<_> {
+            let found = invalidators(site, sites, &[&RENAME, &IMPORT]);
+            found.iter().map(|found| (found.function, found.target, found.by)).collect()
+        };
+        let sites = [&user, &feed, &elsewhere];
+        let (key, tag) = (("import", "user:*", Means::Key), ("import", "team:<id>", Means::Tag));
+        let name = ("rename", "get_user", Means::Function);
+        assert_eq!(found(&user, &sites), [tag, key, name]);
+        assert!(found(&feed, &sites).is_empty());
+        assert!(found(&elsewhere, &sites).is_empty(), "there is one of that name in the module");
+        assert_eq!(found(&elsewhere, &[&feed, &elsewhere]), [name]);
     }
 
     #[test]

@@ -39,7 +39,8 @@ use crate::flight::{Boarding, Joinable, Purpose};
 use crate::guard::Guard;
 use crate::health::Hearing;
 use crate::key::Key;
-use crate::record::{self, Record};
+use crate::recent::Source;
+use crate::record::{self, Around, Record};
 use crate::sabotage::{Fault, is_planted};
 use crate::scope::Scope;
 use crate::store::{News, Position, Reader};
@@ -263,6 +264,10 @@ impl Inner {
             for (number, record) in records {
                 let Record { sender, around, scopes } = record::read(&record);
                 if sender != Some(self.sender) {
+                    // A fence says the same twice: before the mutation, and after it.
+                    if !matches!(around, Around::Begin(_)) {
+                        self.recent.note(Source::Elsewhere, &scopes);
+                    }
                     self.keep_out(&scopes, around);
                     self.move_locally(&scopes);
                 }

@@ -29,6 +29,7 @@ use crate::guard::Guard;
 use crate::key::{Key, KeyWriter};
 use crate::pattern::{Pattern, Reach};
 use crate::random;
+use crate::recent::Source;
 use crate::record::{self, Around};
 use crate::sabotage::{Fault, is_planted};
 use crate::scope::Scope;
@@ -170,6 +171,7 @@ impl Invalidation {
         }
         inner.counters.invalidations.add(targets.len() as u64);
         let targets = inner.with_dependents(targets);
+        inner.recent.note(Source::Here, &targets);
         let token = self.fenced.unwrap_or_else(random::token);
         let around = Around::End(Fence { token, lasts: self.settle });
         // Once before, for loads that begin while the invalidation is under way, and once from its acknowledgement on.
@@ -185,6 +187,7 @@ impl Drop for Invalidation {
         if self.armed {
             let inner = self.cache.inner();
             let targets = inner.with_dependents(std::mem::take(&mut self.targets));
+            inner.recent.note(Source::Here, &targets);
             inner.settle(&targets, self.settle);
             inner.owe(&targets, self.settle);
         }
@@ -198,7 +201,9 @@ impl Inner {
     /// dropped, the rest is a debt.
     pub(crate) async fn invalidate(&self, scopes: Vec<Scope>) -> Result<Ticket> {
         self.counters.invalidations.add(scopes.len() as u64);
-        self.carry_out(self.with_dependents(scopes), Around::Nothing).await
+        let scopes = self.with_dependents(scopes);
+        self.recent.note(Source::Here, &scopes);
+        self.carry_out(scopes, Around::Nothing).await
     }
 
     /// Moves `scopes` here and in the remote store, and does there what there is to be done around it.
@@ -262,7 +267,7 @@ impl Inner {
     }
 
     /// `scopes`, and what depends on the tags among them.
-    fn with_dependents(&self, scopes: Vec<Scope>) -> Vec<Scope> {
+    pub(crate) fn with_dependents(&self, scopes: Vec<Scope>) -> Vec<Scope> {
         let with_dependents = |scope| match scope {
             Scope::Tag(tag) => self.dependencies.closure(&tag).into_iter().map(Scope::Tag).collect(),
             scope => vec![scope],

@@ -36,6 +36,8 @@ pub struct Mutation {
     place: Place,
     targets: &'static [&'static str],
     tags: &'static [&'static str],
+    /// The names of the functions whose entries it names by reference.
+    functions: &'static [&'static str],
 }
 
 /// Where an attribute stands.
@@ -54,7 +56,7 @@ impl Mutation {
     /// The site of a function.
     #[must_use]
     pub const fn new(function: &'static str, module: &'static str, file: &'static str, line: u32) -> Self {
-        Self { place: Place { function, module, file, line }, targets: &[], tags: &[] }
+        Self { place: Place { function, module, file, line }, targets: &[], tags: &[], functions: &[] }
     }
 
     /// With the templates of its keys and patterns.
@@ -71,8 +73,19 @@ impl Mutation {
         self
     }
 
+    /// With the names of the functions whose entries it names by reference.
+    #[must_use]
+    pub const fn functions(mut self, functions: &'static [&'static str]) -> Self {
+        self.functions = functions;
+        self
+    }
+
     pub(crate) fn place(&self) -> Place {
         self.place
+    }
+
+    pub(crate) fn function_names(&self) -> &'static [&'static str] {
+        self.functions
     }
 
     pub(crate) fn target_templates(&self) -> &'static [&'static str] {

@@ -255,6 +255,17 @@ pub(crate) enum Callee {
     Method { receiver: Box<Expr>, method: Ident, turbofish: Option<AngleBracketedGenericArguments> },
 }
 
+impl Callee {
+    /// The name of the function, as its own attribute knows it.
+    pub(crate) fn name(&self) -> Option<String> {
+        let name = match self {
+            Self::Path(path) => &path.path.segments.last()?.ident,
+            Self::Method { method, .. } => method,
+        };
+        Some(name.unraw().to_string())
+    }
+}
+
 /// Options of `#[cache_invalidate]`.
 #[derive(Default)]
 pub(crate) struct InvalidateArgs {

@@ -63,7 +63,7 @@ fn value_type(plan: &Plan<'_>, private: &Private<'_>) -> Option<TokenStream> {
     Some(quote!(.value_type(|| #private::value_type_name(#shape))))
 }
 
-/// The `static` that describes what an attribute invalidates, as far as it is text.
+/// The `static` that describes what an attribute invalidates: of functions that it refers to, the names.
 pub(super) fn of_invalidate(plan: &InvalidatePlan<'_>, private: &Private<'_>) -> TokenStream {
     let name = plan.function.name();
     let targets = plan.args.targets.iter().filter_map(|target| match target {
@@ -72,14 +72,21 @@ pub(super) fn of_invalidate(plan: &InvalidatePlan<'_>, private: &Private<'_>) ->
     });
     let targets: Vec<String> = targets.collect();
     let targets = (!targets.is_empty()).then(|| quote!(.targets(&[#(#targets),*])));
+    let functions = plan.args.targets.iter().filter_map(|target| match target {
+        Target::Text(_) => None,
+        Target::Function(target) => target.callee.name(),
+    });
+    let functions: Vec<String> = functions.collect();
+    let functions = (!functions.is_empty()).then(|| quote!(.functions(&[#(#functions),*])));
     let tags = tags(&plan.args.tags);
-    if targets.is_none() && tags.is_none() {
+    if targets.is_none() && tags.is_none() && functions.is_none() {
         return TokenStream::new();
     }
     // In a block of its own, where no expression of the user sees the static.
     quote!({
         static MUTATION: #private::Mutation =
-            #private::Mutation::new(#name, ::core::module_path!(), ::core::file!(), ::core::line!()) #targets #tags;
+            #private::Mutation::new(#name, ::core::module_path!(), ::core::file!(), ::core::line!()) #targets #functions
+                #tags;
         #private::submit!(mutation &MUTATION);
     })
 }
