@@ -1,6 +1,7 @@
 //! The last invalidations of a cache, for whoever watches it. Nothing is decided by them.
 //!
-//! They are kept as they were carried out, and shown as what they can reach: a key shows its arguments.
+//! They are shown as the templates that they can reach: a key shows its arguments. Which these are is found out when
+//! somebody asks, and not while something waits for the invalidation.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -52,13 +53,19 @@ struct Note {
     at: Moment,
     source: Source,
     count: usize,
-    scopes: Vec<Scope>,
+    what: What,
+}
+
+#[derive(Debug)]
+enum What {
+    Scopes(Vec<Scope>),
+    Reached(Vec<&'static str>),
 }
 
 impl Recent {
     pub(crate) fn note(&self, source: Source, scopes: &[Scope]) {
-        let first = scopes.iter().take(SCOPES).cloned().collect();
-        let note = Note { at: clock::now(), source, count: scopes.len(), scopes: first };
+        let what = What::Scopes(scopes.iter().take(SCOPES).cloned().collect());
+        let note = Note { at: clock::now(), source, count: scopes.len(), what };
         let mut kept = self.kept.lock();
         kept.truncate(KEPT - 1);
         kept.push_front(note);
@@ -80,11 +87,16 @@ impl Cache {
     #[must_use]
     pub fn recent_invalidations(&self) -> Vec<Invalidated> {
         let now = clock::now();
-        let shown = |note: &Note| {
+        let shown = |note: &mut Note| {
             let age = now.since(note.at);
-            Invalidated { age, source: note.source, scopes: note.count, reached: templates(&note.scopes) }
+            Invalidated {
+                age,
+                source: note.source,
+                scopes: note.count,
+                reached: note.what.reached().to_vec(),
+            }
         };
-        self.inner().recent.kept.lock().iter().map(shown).collect()
+        self.inner().recent.kept.lock().iter_mut().map(shown).collect()
     }
 
     /// The templates of the declared keys that invalidating `target` can reach, dependent tags included, each once.
@@ -94,6 +106,18 @@ impl Cache {
     pub fn reached_by(&self, target: impl Into<Scope>) -> Vec<&'static str> {
         let scopes = self.inner().with_dependents(vec![target.into()]);
         templates(&scopes)
+    }
+}
+
+impl What {
+    fn reached(&mut self) -> &[&'static str] {
+        if let Self::Scopes(scopes) = self {
+            *self = Self::Reached(templates(scopes));
+        }
+        match self {
+            Self::Reached(reached) => reached,
+            Self::Scopes(_) => &[],
+        }
     }
 }
 
@@ -117,6 +141,9 @@ mod tests {
         let kept = recent.kept.lock();
         let counts: Vec<_> = kept.iter().map(|note| note.count).collect();
         assert_eq!(counts, (KEPT..2 * KEPT).rev().collect::<Vec<_>>());
-        assert!(kept.iter().all(|note| note.scopes.len() == SCOPES), "and a long one is kept in part");
+        assert!(
+            kept.iter().all(|note| matches!(&note.what, What::Scopes(scopes) if scopes.len() == SCOPES)),
+            "and a long one is kept in part"
+        );
     }
 }

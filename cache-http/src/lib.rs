@@ -5,8 +5,15 @@
 
 #![deny(clippy::dbg_macro, clippy::print_stderr, clippy::print_stdout)]
 
+#[cfg(feature = "admin")]
+mod admin;
 #[cfg(feature = "layer")]
 mod layer;
 
+#[cfg(feature = "admin")]
+pub use admin::{Authorise, Bearer, Caller, Refusal, admin};
+/// The crate that the admin router is a router of.
+#[cfg(feature = "admin")]
+pub use axum;
 #[cfg(feature = "layer")]
 pub use layer::{CacheLayer, CacheService, ResponseBody, ResponseFuture};
