@@ -70,11 +70,11 @@ pub fn admin(cache: Cache, authoriser: impl Authorise) -> Router {
         changes: Bucket::new(CHANGES.0, CHANGES.1),
         refusals: Bucket::new(REFUSALS.0, REFUSALS.1),
     });
-    Router::new()
+    let files = page::FILES.into_iter().fold(Router::new(), |files, (path, kind, text)| {
+        files.route(path, get(async move || page::file(kind, text)))
+    });
+    files
         .route("/", get(page::index))
-        .route("/dashboard.css", get(page::styles))
-        .route("/dashboard.js", get(page::script))
-        .route("/charts.js", get(page::charts))
         .route("/stats", get(stats))
         .route("/health", get(health))
         .route("/keys", get(keys))

@@ -17,19 +17,23 @@ pub(super) async fn index(OriginalUri(uri): OriginalUri) -> Response {
     file("text/html; charset=utf-8", page)
 }
 
-pub(super) async fn styles() -> Response {
-    file("text/css; charset=utf-8", include_str!("../dashboard/dashboard.css"))
-}
+/// The files beside the page: where, of which kind, and what is in them.
+pub(super) const FILES: [(&str, &str, &str); 10] = [
+    ("/icon.svg", "image/svg+xml", include_str!("../dashboard/icon.svg")),
+    ("/dashboard.css", "text/css; charset=utf-8", include_str!("../dashboard/dashboard.css")),
+    ("/dashboard.js", SCRIPT, include_str!("../dashboard/dashboard.js")),
+    ("/act.js", SCRIPT, include_str!("../dashboard/act.js")),
+    ("/charts.js", SCRIPT, include_str!("../dashboard/charts.js")),
+    ("/connection.js", SCRIPT, include_str!("../dashboard/connection.js")),
+    ("/dom.js", SCRIPT, include_str!("../dashboard/dom.js")),
+    ("/format.js", SCRIPT, include_str!("../dashboard/format.js")),
+    ("/history.js", SCRIPT, include_str!("../dashboard/history.js")),
+    ("/view.js", SCRIPT, include_str!("../dashboard/view.js")),
+];
 
-pub(super) async fn script() -> Response {
-    file("text/javascript; charset=utf-8", include_str!("../dashboard/dashboard.js"))
-}
+const SCRIPT: &str = "text/javascript; charset=utf-8";
 
-pub(super) async fn charts() -> Response {
-    file("text/javascript; charset=utf-8", include_str!("../dashboard/charts.js"))
-}
-
-fn file(kind: &'static str, text: impl Into<Body>) -> Response {
+pub(super) fn file(kind: &'static str, text: impl Into<Body>) -> Response {
     let mut response = Response::new(text.into());
     for (name, value) in [(CONTENT_TYPE, kind), (CONTENT_SECURITY_POLICY, POLICY), (X_FRAME_OPTIONS, "DENY")]
     {

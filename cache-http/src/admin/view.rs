@@ -10,7 +10,8 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use cache_core::{
-    Cache, Declared, ErrorKind, Health, Hearing, Invalidated, Invalidator, Means, RemoteHealth, Source,
+    Cache, Declared, ErrorKind, FunctionStats, Health, Hearing, Histogram, Invalidated, Invalidator, Means,
+    RemoteHealth, Source,
 };
 use serde_json::{Value, json};
 
@@ -55,6 +56,9 @@ pub(super) async fn stats(cache: &Cache) -> Response {
         "remote_refusals": stats.remote_refusals,
         "breaker_openings": stats.breaker_openings,
         "distrusts": stats.distrusts,
+        "hit_times": with_buckets(&stats.hit_times),
+        "load_times": with_buckets(&stats.load_times),
+        "functions": stats.functions().iter().map(function).collect::<Vec<_>>(),
         "recent_invalidations": recent,
         // The names that caches elsewhere have for these.
         "total_requests": requests,
@@ -65,6 +69,50 @@ pub(super) async fn stats(cache: &Cache) -> Response {
         "db_size": keys_of_server(&health).unwrap_or(stats.entries),
     });
     json(StatusCode::OK, &body)
+}
+
+fn function(function: &FunctionStats) -> Value {
+    json!({
+        "function": function.function,
+        "module": function.module,
+        "template": function.template,
+        "hits": function.hits,
+        "local_hits": function.local_hits,
+        "remote_hits": function.remote_hits,
+        "stale_hits": function.stale_hits,
+        "misses": function.misses,
+        "hit_ratio": function.hit_ratio(),
+        "loads": function.loads,
+        "load_errors": function.load_errors,
+        "load_seconds": function.load_time.as_secs_f64(),
+        "refreshes": function.refreshes,
+        "joins": function.joins,
+        "stores": function.stores,
+        "time_saved_seconds": function.time_saved().as_secs_f64(),
+        "hit_times": times(&function.hit_times),
+        "load_times": times(&function.load_times),
+    })
+}
+
+fn times(times: &Histogram) -> Value {
+    json!({
+        "count": times.count(),
+        "mean_seconds": times.mean().as_secs_f64(),
+        "p50_seconds": times.quantile(0.5).as_secs_f64(),
+        "p99_seconds": times.quantile(0.99).as_secs_f64(),
+    })
+}
+
+/// The same with the buckets: pairs of the longest time in one, and how many are in it alone. Whoever asks twice can tell
+/// what came in between.
+fn with_buckets(histogram: &Histogram) -> Value {
+    let buckets: Vec<_> =
+        histogram.buckets().map(|(bound, count)| json!([bound.as_secs_f64(), count])).collect();
+    let mut said = times(histogram);
+    if let Some(said) = said.as_object_mut() {
+        said.insert("buckets".to_owned(), Value::from(buckets));
+    }
+    said
 }
 
 /// The keys that the server of a cache holds, where nothing is kept in this process.
