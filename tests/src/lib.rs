@@ -8,6 +8,7 @@ pub mod commands;
 pub mod fuzzed;
 mod gate;
 pub mod held_store;
+pub mod http_site;
 pub mod local_map;
 pub mod log;
 pub mod map_store;
