@@ -5,6 +5,8 @@
 
 mod stores;
 
+#[cfg(feature = "metrics")]
+pub use cache_core::metrics;
 #[cfg(feature = "testing")]
 pub use cache_core::testing;
 pub use cache_core::{

@@ -79,6 +79,8 @@ pub(crate) struct Inner {
     pub(crate) recent: Recent,
     /// Tells its invalidations from those of others.
     pub(crate) sender: Token,
+    #[cfg(feature = "metrics")]
+    pub(crate) published: crate::metrics::Published,
     enabled: AtomicBool,
 }
 
@@ -106,6 +108,8 @@ impl Cache {
             locks: Locks::default(),
             recent: Recent::default(),
             sender: random::token(),
+            #[cfg(feature = "metrics")]
+            published: crate::metrics::Published::default(),
         });
         Self { inner }
     }
@@ -151,19 +155,13 @@ impl Cache {
     #[must_use]
     #[inline]
     pub fn is_enabled(&self) -> bool {
-        self.inner.enabled.load(Ordering::Relaxed)
+        self.inner.is_enabled()
     }
 
     /// What the cache has done so far.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        let usage = self.inner.settings.local.as_ref().map(|local| local.usage()).unwrap_or_default();
-        let mut stats = self.inner.counters.snapshot();
-        (stats.entries, stats.bytes, stats.evictions) = (usage.entries, usage.bytes, usage.evictions);
-        if let Some(remote) = &self.inner.settings.remote {
-            remote.count_into(&mut stats);
-        }
-        stats
+        self.inner.stats()
     }
 
     /// How the cache and its remote store are. The store is asked, within its deadline.
@@ -403,6 +401,21 @@ impl Inner {
     /// How long a load may take before its remote lease expires.
     pub(crate) fn lease(&self) -> Duration {
         self.settings.load_limit + Duration::from_secs(1)
+    }
+
+    pub(crate) fn stats(&self) -> Stats {
+        let usage = self.settings.local.as_ref().map(|local| local.usage()).unwrap_or_default();
+        let mut stats = self.counters.snapshot();
+        (stats.entries, stats.bytes, stats.evictions) = (usage.entries, usage.bytes, usage.evictions);
+        if let Some(remote) = &self.settings.remote {
+            remote.count_into(&mut stats);
+        }
+        stats
+    }
+
+    #[inline]
+    pub(crate) fn is_enabled(&self) -> bool {
+        self.enabled.load(Ordering::Relaxed)
     }
 
     async fn find(&self, key: &Key, wanted: Wanted<'_>) -> Result<Option<Arc<Entry>>> {

@@ -93,6 +93,30 @@ impl Histogram {
         Self::of(&counts, self.sum.saturating_add(other.sum))
     }
 
+    /// What there would be if the durations were a sample of `count`: more of each size, in the same proportion.
+    pub(crate) fn of_as_many_as(self, count: u64) -> Self {
+        let (all, sample) = (u128::from(count), u128::from(self.count));
+        if sample == 0 || all <= sample {
+            return self;
+        }
+        let scaled = |number: u128| u64::try_from(number * all / sample).unwrap_or(u64::MAX);
+        let buckets: Vec<_> =
+            self.buckets.iter().map(|(bucket, count)| (*bucket, scaled(u128::from(*count)))).collect();
+        let sum = Duration::from_nanos(scaled(self.sum.as_nanos()));
+        Self { count: buckets.iter().map(|(_, count)| count).sum(), buckets, sum }
+    }
+
+    /// The buckets to which something was added since it was as `earlier`, and how much.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn since(&self, earlier: &Self) -> impl Iterator<Item = (Duration, u64)> {
+        self.buckets.iter().filter_map(|(bucket, count)| {
+            let before =
+                earlier.buckets.iter().find(|(other, _)| other == bucket).map_or(0, |(_, count)| *count);
+            let more = count.saturating_sub(before);
+            (more > 0).then(|| (longest_in(*bucket), more))
+        })
+    }
+
     fn of(counts: &[u64], sum: Duration) -> Self {
         let buckets = counts.iter().copied().enumerate().filter(|(_, count)| *count > 0).collect();
         Self { buckets, count: counts.iter().sum(), sum }
@@ -212,6 +236,15 @@ mod tests {
             (Duration::ZERO, Duration::ZERO, 0)
         );
         assert_eq!(nothing, Histogram::default());
+    }
+
+    #[test]
+    fn a_sample_stands_for_all() {
+        let all = of([10, 10, 30]).of_as_many_as(3_000);
+        assert_eq!((all.count(), all.mean()), (3_000, Duration::from_nanos(16)));
+        assert_eq!(all.buckets().map(|(_, count)| count).collect::<Vec<_>>(), [2_000, 1_000]);
+        assert_eq!(of([10, 20]).of_as_many_as(1), of([10, 20]), "never for fewer than it holds");
+        assert_eq!(of([]).of_as_many_as(7), of([]));
     }
 
     #[test]

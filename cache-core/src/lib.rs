@@ -38,6 +38,8 @@ mod invalidate;
 mod key;
 mod lease;
 mod lock;
+#[cfg(feature = "metrics")]
+pub mod metrics;
 mod names;
 mod near;
 mod outcome;

@@ -65,8 +65,8 @@ pub struct Stats {
     pub remote_refusals: u64,
     /// How often this process gave up all that it held, since it may have missed what others invalidated.
     pub distrusts: u64,
-    /// How long hits took, from the key to the value: of the local ones the first and one in about a thousand of each
-    /// thread, of the remote ones all. So it counts fewer than `hits`.
+    /// How long hits took, from the key to the value. All in the remote store are timed; in this process the first of each
+    /// thread and one in about a thousand, which stand for the others, so that their count is nearly `hits`.
     pub hit_times: Histogram,
     /// How long loads took that ended, whether with a value or with an error.
     pub load_times: Histogram,
@@ -175,7 +175,11 @@ impl FunctionStats {
             refreshes: tally.get(Count::Refreshes),
             joins: tally.get(Count::Joins),
             stores: tally.get(Count::Stores),
-            hit_times: tally.hit_times.snapshot(),
+            hit_times: tally
+                .local_times
+                .snapshot()
+                .of_as_many_as(local_hits)
+                .and(&tally.remote_times.snapshot()),
             load_times,
             ..Self::default()
         }

@@ -111,15 +111,18 @@ pub(crate) struct Tally {
     counts: Counts<COUNTS>,
     /// Whether looks that begin now are timed.
     is_timing: AtomicBool,
-    pub(crate) hit_times: Times,
+    /// Of hits in this process, those that are timed.
+    pub(crate) local_times: Times,
+    pub(crate) remote_times: Times,
     pub(crate) load_times: Times,
 }
 
 impl Default for Tally {
     fn default() -> Self {
-        let (hit_times, load_times) = (Times::default(), Times::default());
+        let [local_times, remote_times, load_times] = array::from_fn(|_| Times::default());
         // The first hit is.
-        Self { counts: Counts::default(), is_timing: AtomicBool::new(true), hit_times, load_times }
+        let is_timing = AtomicBool::new(true);
+        Self { counts: Counts::default(), is_timing, local_times, remote_times, load_times }
     }
 }
 
@@ -166,14 +169,14 @@ impl Tally {
         let began = BEGAN.take();
         self.is_timing.store(next, Ordering::Relaxed);
         if let Some((_, began)) = began.filter(|(tally, _)| *tally == self.address() && !next) {
-            self.hit_times.record(clock::now().since(began));
+            self.local_times.record(clock::now().since(began));
         }
     }
 
     /// Counts a hit in the remote store, that has been asked since `began`.
     pub(crate) fn remote_hit(&self, began: Moment) {
         self.increment(Count::RemoteHits);
-        self.hit_times.record(clock::now().since(began));
+        self.remote_times.record(clock::now().since(began));
         outcome::note(Outcome::RemoteHit);
     }
 
@@ -323,9 +326,9 @@ mod tests {
             }
         };
         look(false);
-        assert_eq!(tally.hit_times.snapshot().count(), 0, "a miss is no hit");
+        assert_eq!(tally.local_times.snapshot().count(), 0, "a miss is no hit");
         (0..=2 * TIMED).for_each(|_| look(true));
         assert_eq!(tally.get(Count::LocalHits), 2 * TIMED + 1);
-        assert_eq!(tally.hit_times.snapshot().count(), 3, "the first, and one after each {TIMED}");
+        assert_eq!(tally.local_times.snapshot().count(), 3, "the first, and one after each {TIMED}");
     }
 }

@@ -69,7 +69,10 @@ async fn every_call_of_every_thread_is_counted_once_and_for_its_function() {
         assert_eq!((function.hits, function.remote_hits), (function.local_hits, 0));
         assert_eq!(function.load_times.count(), keys);
         let timed = function.hit_times.count();
-        assert!((1..=function.hits / 500).contains(&timed), "{timed} of {} are timed", function.hits);
+        assert!(
+            (function.hits / 2..=function.hits).contains(&timed),
+            "those that are timed stand for all: {timed}"
+        );
     }
     assert_eq!(stats.functions().len(), 2, "what is by hand is of no function");
     assert_eq!(loaded.into_inner(), THREADS);
