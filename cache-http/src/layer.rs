@@ -34,6 +34,72 @@ use options::Options;
 use visit::{Looked, Place, Visit, look};
 
 /// A tower layer that keeps responses in a [`Cache`], as a shared cache in front of the service does (RFC 9111).
+///
+/// It wraps any `Service<http::Request<B>, Response = http::Response<R>>`: a router of axum, or a plain service under hyper.
+/// A request that it cannot answer goes to that service; n of them for one page go there once. Trouble of the cache or of
+/// its store is never a client's: the service is asked.
+///
+/// # What is kept
+///
+/// Responses to `GET`, and to `HEAD`, which is asked as a `GET` and answered without the body, if they say how long they are
+/// fresh: `Cache-Control` with `max-age` or `s-maxage`, or `Expires`; or [`ttl`](Self::ttl) says it for the whole route.
+/// Nothing is guessed. Not kept are
+/// - `no-store`, `private` and `no-cache`,
+/// - what sets a cookie, or varies by `*`,
+/// - what was made for a request with `Authorization`, unless it says `public`, `s-maxage` or `must-revalidate`. Such
+///   requests have pages of their own: nothing made for nobody in particular is an answer to them,
+/// - bodies of more than [`max_body`](Self::max_body) bytes, with trailers, or that break off; they go through unharmed,
+/// - status codes that mean trouble.
+///
+/// **A handler that looks at cookies has to say so**, with `Vary: cookie` or `private`: no cache can know.
+///
+/// Pages are told apart by host, path, the query in the order of its names, and the headers that `Vary` names. A page
+/// without an `ETag` gets one, of its bytes. `If-None-Match` and `If-Modified-Since` are answered with 304. Requests with
+/// `Range`, `If-Match`, `If-Unmodified-Since`, `Upgrade` or a body go through.
+///
+/// # How long it is served
+///
+/// As long as it is fresh. With `stale-while-revalidate` it is the answer for so much longer, while one request renews it;
+/// with `stale-if-error` it is if the service fails, or says 500, 502, 503 or 504. `must-revalidate` forbids both.
+/// `Cache-Control` and `Pragma` of a request are obeyed, unless
+/// [`ignore_request_directives`](Self::ignore_request_directives) is set.
+///
+/// # How it is invalidated
+///
+/// Like every other entry, and by the same rule: a page whose handler began before an invalidation was acknowledged is not
+/// served after it. Pages go
+/// - by tag: [`tag`](Self::tag), [`tags`](Self::tags), or a header of the response ([`tag_header`](Self::tag_header)); so
+///   `#[cache_invalidate(tags = …)]` on a handler that writes clears them. The tags of `#[cached]` functions of the same cache
+///   that a handler calls are its page's, too,
+/// - by key: `cache.invalidate("http:shop.example:/products:*")` reaches all pages of that path on that host,
+/// - by a write: a method other than `GET`, `HEAD`, `OPTIONS` and `TRACE` that succeeds invalidates the pages of its path,
+///   and of those that its `Location` and `Content-Location` name on this host.
+///
+/// # Where it belongs
+///
+/// **Inside compression**, so that a page is kept once, and compressed as each client wants it. Inside whatever makes
+/// answers a client's own, such as cookies of a session. Outside of what makes pages expensive. Layers that come before it
+/// see every request, those after it only what is not answered from the cache.
+///
+/// Each answer says in `Cache-Status` (RFC 9211) how it was come by, and one from the cache its `Age`.
+///
+/// # Examples
+///
+/// ```
+/// use axum::Router;
+/// use axum::http::header::CACHE_CONTROL;
+/// use axum::routing::get;
+/// use cache_core::Cache;
+/// use cache_http::CacheLayer;
+///
+/// fn app(cache: Cache) -> Router {
+///     let products = get(async || {
+///         ([(CACHE_CONTROL, "max-age=60, stale-while-revalidate=30, stale-if-error=3600")], "bread, jam")
+///     });
+///     let layer = CacheLayer::new(cache).tag("products");
+///     Router::new().route("/products", products).layer(layer)
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub struct CacheLayer {
     cache: Cache,
@@ -57,14 +123,14 @@ impl CacheLayer {
         self.with_default()
     }
 
-    /// Together with [`ttl`](Self::ttl), for so long after it: a stale page is the answer while one request renews it.
+    /// Together with [`ttl`](Self::ttl), for so long after it, in whole seconds: a stale page is the answer while one request renews it.
     #[must_use]
     pub fn stale_while_revalidate(mut self, window: Duration) -> Self {
         self.options.stale_while = window;
         self.with_default()
     }
 
-    /// Together with [`ttl`](Self::ttl), for so long after it: a stale page is the answer instead of an error of the
+    /// Together with [`ttl`](Self::ttl), for so long after it, in whole seconds: a stale page is the answer instead of an error of the
     /// service or one of the status codes 500, 502, 503 and 504.
     #[must_use]
     pub fn stale_if_error(mut self, window: Duration) -> Self {
@@ -100,6 +166,16 @@ impl CacheLayer {
     }
 
     /// Gives every page the tags that `tags` makes of its request. They have to be the same each time the page is asked for.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cache_http::CacheLayer;
+    ///
+    /// # fn layer(cache: cache_core::Cache) -> CacheLayer {
+    /// CacheLayer::new(cache).tags(|request| [format!("page:{}", request.uri.path())])
+    /// # }
+    /// ```
     #[must_use]
     pub fn tags<T, I>(mut self, tags: impl Fn(&Parts) -> I + Send + Sync + 'static) -> Self
     where
@@ -188,6 +264,9 @@ impl Shared {
 }
 
 /// The service that [`CacheLayer`] makes: `S`, with what it answers kept.
+///
+/// It asks `S` at times without the body of a request, and so the type of bodies has to have one that is empty: `Default`.
+/// axum's has. What hyper receives has not: box it first, `request.map(|body| body.boxed())`.
 ///
 /// It is always ready: whether `S` is, is asked when `S` is needed, so that pages are served while it is not.
 #[derive(Clone)]
