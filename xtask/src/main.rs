@@ -1,8 +1,10 @@
 //! The project's own commands, run as `cargo xtask <command>`.
 //! Here: the command line. What is checked is in `steps`, how it is run and reported in `suite`.
 
+mod browser;
 mod counts;
 mod house;
+mod install;
 mod process;
 mod redis;
 mod report;

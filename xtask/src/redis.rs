@@ -8,11 +8,15 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
+use crate::install::{Not, Package, install};
 use crate::process;
 use crate::suite::{Done, Failure, Outcome};
 use crate::version::Version;
 
 const OLDEST: Version = Version { major: 7, minor: 0, patch: 0 };
+
+const SERVER: Package =
+    Package { apt: "redis-server", dnf: "redis", apk: "redis", pacman: "redis", brew: &["redis"] };
 
 /// Makes sure that a server of a version we support can be started, installing one where that is allowed.
 pub(crate) fn ensure() -> Outcome {
@@ -20,84 +24,29 @@ pub(crate) fn ensure() -> Outcome {
         return Ok(Done::Passed(format!("redis-server {version}")));
     }
     let oldest = OLDEST.major;
-    let Some(manager) = MANAGERS.iter().find(|manager| process::exists(manager.program, &["--version"]))
-    else {
-        return Err(Failure(format!(
-            "no redis-server {oldest} or newer, and none of these to install it with: {}\n\
-             put redis-server on the PATH and run this again",
-            MANAGERS.map(|manager| manager.program).join(", ")
-        )));
+    let mut account = match install(&SERVER) {
+        Ok(account) => account,
+        Err(Not::Managed(managers)) => {
+            return Err(Failure(format!(
+                "no redis-server {oldest} or newer, and none of these to install it with: {managers}\n\
+                 put redis-server on the PATH and run this again"
+            )));
+        }
+        Err(Not::Allowed(typed)) => {
+            return Err(Failure(format!(
+                "no redis-server {oldest} or newer, and no right to install one; run this, then try again:\n{typed}"
+            )));
+        }
     };
-    let Some(prefix) = privilege(manager) else {
-        return Err(Failure(format!(
-            "no redis-server {oldest} or newer, and no right to install one; run this, then try again:\n{}",
-            manager.typed()
-        )));
-    };
-    let mut account = String::new();
-    for step in manager.steps {
-        let words: Vec<&str> =
-            prefix.iter().copied().chain([manager.program]).chain(step.iter().copied()).collect();
-        let mut command = Command::new(words[0]);
-        command.args(&words[1..]).env("DEBIAN_FRONTEND", "noninteractive");
-        // Whether it worked is seen by what is installed afterwards: an index that could not be refreshed may do.
-        account.push_str(&process::run(command)?.output);
-    }
     match installed() {
         Some(version) if version >= OLDEST => {
             Ok(Done::Passed(format!("redis-server {version}, installed now")))
         }
         found => {
             let found = found.map_or_else(|| "none".to_owned(), |version| version.to_string());
-            let _ =
-                write!(account, "\n`{}` gave us {found}, and {oldest} or newer is needed", manager.program);
+            let _ = write!(account, "\nthat gave us {found}, and {oldest} or newer is needed");
             Err(Failure(account))
         }
-    }
-}
-
-struct Manager {
-    program: &'static str,
-    steps: &'static [&'static [&'static str]],
-    needs_root: bool,
-}
-
-const MANAGERS: [Manager; 5] = [
-    Manager {
-        program: "apt-get",
-        steps: &[&["update"], &["install", "--yes", "redis-server"]],
-        needs_root: true,
-    },
-    Manager { program: "dnf", steps: &[&["install", "--assumeyes", "redis"]], needs_root: true },
-    Manager { program: "apk", steps: &[&["add", "redis"]], needs_root: true },
-    Manager {
-        program: "pacman",
-        steps: &[&["--sync", "--refresh", "--noconfirm", "redis"]],
-        needs_root: true,
-    },
-    Manager { program: "brew", steps: &[&["install", "redis"]], needs_root: false },
-];
-
-impl Manager {
-    /// What a person would type for it.
-    fn typed(&self) -> String {
-        let sudo = if self.needs_root { "sudo " } else { "" };
-        let lines = self.steps.iter().map(|step| format!("  {sudo}{} {}", self.program, step.join(" ")));
-        lines.collect::<Vec<_>>().join("\n")
-    }
-}
-
-/// The words to put in front of an installation, or nothing if it would ask for a password.
-fn privilege(manager: &Manager) -> Option<&'static [&'static str]> {
-    let mut id = Command::new("id");
-    id.arg("-u");
-    let root = process::run(id).is_ok_and(|ran| ran.output.lines().last() == Some("0"));
-    if root || !manager.needs_root {
-        Some(&[])
-    } else if process::exists("sudo", &["-n", "true"]) {
-        Some(&["sudo", "-n"])
-    } else {
-        None
     }
 }
 
@@ -174,15 +123,4 @@ impl Drop for Server {
 /// A loopback port that nobody listens on.
 pub(crate) fn free_port() -> io::Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_installation_is_spelt_out_for_who_must_run_it() {
-        assert_eq!(MANAGERS[0].typed(), "  sudo apt-get update\n  sudo apt-get install --yes redis-server");
-        assert_eq!(MANAGERS[4].typed(), "  brew install redis");
-    }
 }

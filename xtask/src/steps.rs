@@ -12,7 +12,7 @@ use crate::suite::{Done, Failure, Outcome, Step};
 use crate::tree::Tree;
 use crate::version::Version;
 use crate::workspace::{Package, Workspace, test_targets};
-use crate::{house, report};
+use crate::{browser, house, report};
 
 /// Every step of `cargo xtask test`.
 pub(crate) const ALL: &[Step] = &[
@@ -74,6 +74,11 @@ pub(crate) const ALL: &[Step] = &[
         name: "quickstart-down",
         about: "the same program with a Redis that is not there",
         run: quickstart_down,
+    },
+    Step {
+        name: "browser",
+        about: "the dashboard in Chromium, over a Redis that goes and comes back",
+        run: browser::run,
     },
 ];
 
