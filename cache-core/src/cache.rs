@@ -449,7 +449,7 @@ impl Inner {
                     tally.remote_hit(began);
                     self.flights.exclusively(key, || self.keep(key, entry, wanted.site));
                 }
-                None => tally.increment(Count::Misses),
+                None => self.missed(wanted.site),
             }
             entries[at] = entry;
         }

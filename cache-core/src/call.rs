@@ -28,7 +28,7 @@ use crate::policy::{Keep, Question, keep_options};
 use crate::shape::Shape;
 use crate::site::Site;
 use crate::tag::Tag;
-use crate::tally::{Count, Tally};
+use crate::tally::Tally;
 use crate::tiers::Wanted;
 
 pub use answer::Answer;
@@ -419,7 +419,7 @@ impl<'f, S: Shape> Miss<'f, S> {
         let (output, load_time, met) =
             loaded(target.cache.downgrade(), self.site, cache.id(), [target.key.clone()], body).await;
         if !self.shape.succeeded(&output) {
-            cache.tally(self.site).increment(Count::LoadErrors);
+            cache.load_failed(self.site);
         }
         context::inherit(cache.id(), tags);
         context::inherit(cache.id(), &met);

@@ -41,6 +41,8 @@ pub(crate) struct Debts {
     /// Whether anything is owed, or being paid, for a look without the lock.
     any: AtomicBool,
     paying: tokio::sync::Mutex<()>,
+    /// Whether it was said that something is owed.
+    said: AtomicBool,
     /// Whether a task waits until it can pay.
     waits: AtomicBool,
     /// Dropping it ends the task.
@@ -93,6 +95,16 @@ impl Debts {
         let owed = self.owed.lock();
         self.in_hand.store(0, Ordering::Release);
         self.any.store(!owed.scopes.is_empty(), Ordering::Release);
+        self.said.store(false, Ordering::Release);
+    }
+
+    /// Says that an invalidation could not be delivered: aloud once, until all are.
+    pub(crate) fn say(&self, error: &Error) {
+        if self.said.swap(true, Ordering::AcqRel) {
+            tracing::debug!(target: "larder", %error, "another invalidation is not delivered yet");
+        } else {
+            tracing::warn!(target: "larder", %error, "an invalidation is not delivered yet; it is kept until it is");
+        }
     }
 
     /// Waits until nobody else pays, but not for as long as that may take: a read has little time.

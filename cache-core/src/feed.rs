@@ -257,7 +257,12 @@ impl Inner {
         let gap = !expected || (records.is_empty() && read != end.sequence);
         let found = !records.is_empty();
         if followed.is_none() || (gap && !is_planted(Fault::GapIgnored)) {
-            self.counters.distrusts.add(u64::from(place.is_some()));
+            if place.is_some() {
+                self.counters.distrusts.increment();
+                tracing::warn!(
+                    target: "larder", "what this process holds is given up: it may have missed what others invalidated"
+                );
+            }
             self.move_locally(&[Scope::Everything]);
             read = end.sequence;
         } else {
@@ -366,17 +371,23 @@ struct Follower {
 
 impl Follower {
     async fn run(self, remote: Guard, log: String) {
+        let mut deaf = false;
         loop {
             let Some(cache) = self.cache.upgrade() else { return };
             let (heard, wait) = (cache.ask_for_news().await, cache.wait());
             drop(cache);
+            if heard.is_err() != deaf {
+                deaf = !deaf;
+                if let Err(error) = &heard {
+                    tracing::warn!(target: "larder", %error, "there is no hearing what others invalidate");
+                } else {
+                    tracing::info!(target: "larder", "what others invalidate is heard of again");
+                }
+            }
             let rung = match heard {
                 Ok(heard) if heard.records => continue,
                 Ok(heard) => remote.await_news(&log, heard.place, wait).await,
-                Err(error) => {
-                    tracing::debug!(target: "larder", %error, "there is no hearing what others invalidate");
-                    Err(error)
-                }
+                Err(error) => Err(error),
             };
             if rung.is_err() {
                 tokio::time::sleep(wait).await;

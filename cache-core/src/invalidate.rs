@@ -152,8 +152,9 @@ impl Invalidation {
 
     /// Invalidates the targets. A remote store that cannot be reached is told later.
     pub async fn finish(self, succeeded: bool) {
+        let cache = self.cache.clone();
         if let Err(error) = self.acknowledge(succeeded).await {
-            tracing::warn!(target: "larder", %error, "an invalidation is not delivered yet; it is kept until it is");
+            cache.inner().debts.say(&error);
         }
     }
 
@@ -169,7 +170,7 @@ impl Invalidation {
         if self.fenced.is_none() && self.settle.is_zero() {
             return inner.invalidate(targets).await.map(drop);
         }
-        inner.counters.invalidations.add(targets.len() as u64);
+        inner.invalidated(targets.len());
         let targets = inner.with_dependents(targets);
         inner.recent.note(Source::Here, &targets);
         let token = self.fenced.unwrap_or_else(random::token);
@@ -200,7 +201,7 @@ impl Inner {
     /// The local effect is there after the first poll and stays. If the remote store fails, or the future is
     /// dropped, the rest is a debt.
     pub(crate) async fn invalidate(&self, scopes: Vec<Scope>) -> Result<Ticket> {
-        self.counters.invalidations.add(scopes.len() as u64);
+        self.invalidated(scopes.len());
         let scopes = self.with_dependents(scopes);
         self.recent.note(Source::Here, &scopes);
         self.carry_out(scopes, Around::Nothing).await

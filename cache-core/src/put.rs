@@ -181,7 +181,7 @@ impl Replacement<'_> {
             None => cache.entry_of_none(&as_of, ttl),
         };
         cache.flights.exclusively(key, || cache.keep(key, &entry, wanted.site));
-        cache.counters.invalidations.increment();
+        cache.invalidated(1);
         Ok(true)
     }
 }

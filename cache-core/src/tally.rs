@@ -263,6 +263,25 @@ impl Inner {
     pub(crate) fn tally(&self, site: &'static Site) -> &Tally {
         self.counters.book.of(site)
     }
+    /// Counts a call that found no current value, and says so.
+    pub(crate) fn missed(&self, site: &'static Site) {
+        self.tally(site).increment(Count::Misses);
+        tracing::debug!(target: "larder", function = site.place().function, template = site.key_template(), "a miss");
+    }
+
+    /// Counts a load that ended without a value, and says so.
+    pub(crate) fn load_failed(&self, site: &'static Site) {
+        self.tally(site).increment(Count::LoadErrors);
+        tracing::debug!(
+            target: "larder", function = site.place().function, template = site.key_template(), "a load has failed"
+        );
+    }
+
+    /// Counts scopes that are invalidated, and says so. Which they are is not said: they hold values of arguments.
+    pub(crate) fn invalidated(&self, scopes: usize) {
+        self.counters.invalidations.add(scopes as u64);
+        tracing::debug!(target: "larder", scopes, "an invalidation");
+    }
 }
 
 #[cfg(test)]

@@ -114,7 +114,7 @@ pub(super) fn embark(target: &Target, wanted: Wanted<'_>) -> First {
                 seat.land(|| (), || Outcome::Value(Arc::clone(&entry)));
                 return First::Found(entry);
             }
-            cache.tally(wanted.site).increment(Count::Misses);
+            cache.missed(wanted.site);
             First::Lead(Lead { seat, claimed: None, fenced: false })
         }
     }
@@ -228,6 +228,6 @@ async fn approach(
         Ok(Found::Nothing(claimed)) => Some(Box::new(claimed)),
         Ok(Found::Leased | Found::Fenced | Found::Unavailable) | Err(_) => None,
     };
-    cache.tally(wanted.site).increment(Count::Misses);
+    cache.missed(wanted.site);
     Step::Lead(Lead { seat, claimed, fenced })
 }

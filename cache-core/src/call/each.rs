@@ -328,7 +328,7 @@ where
                 Ok(Found::Nothing(claimed)) => Some(claimed),
                 Ok(Found::Stale(..) | Found::Leased | Found::Fenced | Found::Unavailable) | Err(_) => None,
             };
-            cache.tally(self.site).increment(Count::Misses);
+            cache.missed(self.site);
             open.push((at, Lead { seat, claimed: claimed.map(Box::new), fenced }));
         }
         open
@@ -361,7 +361,7 @@ where
             loaded(cache.downgrade(), self.site, inner.id(), keys, pin!(body(asked))).await;
         let failed = !self.shape.succeeded(&output);
         if failed {
-            inner.tally(self.site).increment(Count::LoadErrors);
+            inner.load_failed(self.site);
             for (_, Lead { seat, .. }) in leads {
                 match self.shape.share_error(&output) {
                     Some(error) => seat.land(|| (), || Outcome::Error(error)),

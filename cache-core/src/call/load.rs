@@ -5,6 +5,8 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use super::approach::Lead;
+use tracing::Instrument as _;
+
 use crate::cache::Inner;
 use crate::clock::{self, Moment};
 use crate::context::Context;
@@ -136,7 +138,9 @@ pub(super) fn loaded<F: Future>(
     let context = Context::of(id, keys);
     async move {
         let mut loading = Loading { cache, site, began: clock::now(), took: None };
-        let (output, met) = context.run(body).await;
+        let (function, template) = (site.place().function, site.key_template());
+        let span = tracing::debug_span!(target: "larder", "load", function, template);
+        let (output, met) = context.run(body).instrument(span).await;
         let took = clock::now().since(loading.began);
         loading.took = Some(took);
         (output, took, met)
@@ -159,8 +163,12 @@ impl Drop for Loading {
         let tally = cache.tally(self.site);
         tally.increment(Count::Loads);
         match self.took {
-            Some(took) => tally.load_times.record(took),
-            None => tally.increment(Count::LoadErrors),
+            Some(took) => {
+                tally.load_times.record(took);
+                let (function, template) = (self.site.place().function, self.site.key_template());
+                tracing::debug!(target: "larder", function, template, ?took, "a load has ended");
+            }
+            None => cache.load_failed(self.site),
         }
     }
 }

@@ -408,7 +408,7 @@ where
         };
         let deserves_stale = self.deserves_stale(&output);
         if !shape.succeeded(&output) {
-            cache.tally(self.site).increment(Count::LoadErrors);
+            cache.load_failed(self.site);
             // Before the flight lands: no other may start at once.
             cache.background.failed(&key);
         }
