@@ -5,20 +5,18 @@
 //! `-- --counted <callers> <calls>` takes no times, and is for callgrind: what more calls cost more is what a read costs.
 
 use std::collections::HashMap;
-use std::future::Future;
 use std::hint::black_box;
-use std::pin::Pin;
-use std::rc::Rc;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use benches::document;
 use benches::gathered::Gathered;
+use benches::reads::{Subject, load};
 use benches::rounds::in_turns;
 use benches::server::Server;
 use benches::subject::per_call;
 use benches::table::{Table, number, ratio};
-use benches::user::{User, load};
+use benches::user::User;
 use cached::AsyncRedisCache;
 use cached::macros::concurrent_cached;
 use fred::prelude::{ClientLike as _, KeysInterface as _};
@@ -26,7 +24,6 @@ use larder::{Cache, Codec, Memory, Redis, Scope, Tag, cached};
 use redis::AsyncCommands as _;
 use rustis::commands::StringCommands as _;
 use tokio::runtime::{Builder, Runtime};
-use tokio::task::LocalSet;
 
 /// The keys that are asked for, in turn.
 const KEYS: u64 = 10_000;
@@ -67,13 +64,9 @@ fn counted() -> Option<[u64; 2]> {
 /// Runs the subject once to fill, and then as often as it was told to.
 fn be_counted(server: &Server, only: &str, tasks: u64, calls: u64) {
     let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
-    for subject in runtime
-        .block_on(subjects(&server.url(), FEW_KEYS))
-        .iter()
-        .filter(|subject| subject.name.contains(only))
-    {
-        subject.elapsed(&runtime, 1, FEW_KEYS, FEW_KEYS);
-        subject.elapsed(&runtime, tasks, calls, FEW_KEYS);
+    for subject in everybody(&runtime, server, only, FEW_KEYS) {
+        let _ = subject.elapsed(&runtime, 1, FEW_KEYS, FEW_KEYS);
+        let _ = subject.elapsed(&runtime, tasks, calls, FEW_KEYS);
     }
 }
 
@@ -90,55 +83,10 @@ struct Effort {
 const FULL: Effort = Effort { rounds: 15, calls: [2_000, 30_000, 60_000], many: 1_000_000 };
 const QUICK: Effort = Effort { rounds: 3, calls: [300, 5_000, 5_000], many: 10_000 };
 
-/// A way to read one value, by its number.
-struct Subject {
-    name: &'static str,
-    get: Rc<dyn Fn(u64) -> Answer>,
-}
-
-type Answer = Pin<Box<dyn Future<Output = ()>>>;
-
-impl Subject {
-    fn new<F: Future<Output: 'static> + 'static>(
-        name: &'static str,
-        get: impl Fn(u64) -> F + 'static,
-    ) -> Self {
-        let get = move |id| -> Answer {
-            let answer = get(id);
-            Box::pin(async move {
-                black_box(answer.await);
-            })
-        };
-        Self { name, get: Rc::new(get) }
-    }
-
-    /// How long `tasks` callers need for `calls` reads of so many keys.
-    fn elapsed(&self, runtime: &Runtime, tasks: u64, calls: u64, keys: u64) -> Duration {
-        LocalSet::new().block_on(runtime, async {
-            let start = Instant::now();
-            let callers: Vec<_> = (0..tasks)
-                .map(|task| {
-                    let get = Rc::clone(&self.get);
-                    tokio::task::spawn_local(async move {
-                        for call in 0..calls / tasks {
-                            get((task * 7_919 + call) % keys).await;
-                        }
-                    })
-                })
-                .collect();
-            for caller in callers {
-                caller.await.expect("no panic");
-            }
-            start.elapsed()
-        })
-    }
-}
-
 /// Thousand reads a second of each subject, by the number of callers; and the processor time of one read in the
 /// client's thread, which tells more where others use the machine, too.
 fn hits(runtime: &Runtime, server: &Server, only: &str, effort: Effort) -> [Table; 2] {
-    let mut subjects = runtime.block_on(subjects(&server.url(), KEYS));
-    subjects.retain(|subject| subject.name.contains(only));
+    let subjects = everybody(runtime, server, only, KEYS);
     let mut rates = vec![Vec::new(); subjects.len()];
     let mut costs = vec![Vec::new(); subjects.len()];
     for (tasks, calls) in TASKS.into_iter().zip(effort.calls) {
@@ -147,12 +95,18 @@ fn hits(runtime: &Runtime, server: &Server, only: &str, effort: Effort) -> [Tabl
             for turn in 0..subjects.len() {
                 // Nobody always runs after the same neighbour.
                 let subject = (turn + round) % subjects.len();
-                let before = used();
-                let elapsed = subjects[subject].elapsed(runtime, tasks, calls, KEYS);
-                let used = used().saturating_sub(before);
-                let calls = usize::try_from(calls / tasks * tasks).unwrap_or(usize::MAX);
+                let run = || {
+                    let before = used();
+                    let elapsed = subjects[subject].elapsed(runtime, tasks, calls, KEYS);
+                    (elapsed, used().saturating_sub(before))
+                };
                 // The first round fills, and warms up.
-                if round > 0 {
+                if round == 0 {
+                    run();
+                } else {
+                    let calls = calls / tasks * tasks;
+                    let (elapsed, used) = subjects[subject].checked(server, calls, run);
+                    let calls = usize::try_from(calls).unwrap_or(usize::MAX);
                     samples[subject].0.push(1e6 / per_call(elapsed, calls));
                     samples[subject].1.push(per_call(used, calls) / 1e3);
                 }
@@ -195,6 +149,13 @@ fn used() -> Duration {
 }
 
 const RAW: &str = "redis 1.8, MultiplexedConnection, GET";
+
+/// The subjects with these words.
+fn everybody(runtime: &Runtime, server: &Server, only: &str, keys: u64) -> Vec<Subject> {
+    let mut subjects = runtime.block_on(subjects(&server.url(), keys));
+    subjects.retain(|subject| subject.name.contains(only));
+    subjects
+}
 
 /// The subjects, their values stored.
 async fn subjects(url: &str, keys: u64) -> Vec<Subject> {
@@ -278,7 +239,8 @@ async fn subjects(url: &str, keys: u64) -> Vec<Subject> {
         Subject::new("larder, memory over Redis", move |id| {
             let users = near.clone();
             async move { users.get(id).await }
-        }),
+        })
+        .near(),
         // It gives up after a time of its own, which a busy machine may take.
         Subject::new("cached 4.1 #[concurrent_cached] on Redis", peer),
     ]

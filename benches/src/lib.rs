@@ -8,6 +8,7 @@ pub mod gathered;
 pub mod lock_free;
 pub mod peers;
 pub mod plot;
+pub mod reads;
 pub mod rounds;
 pub mod server;
 pub mod subject;

@@ -46,6 +46,21 @@ impl Server {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
+    /// How many values it has found for those who asked, since it was started.
+    ///
+    /// # Panics
+    ///
+    /// If it does not say so.
+    #[must_use]
+    pub fn hits(&self) -> u64 {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).expect("the server");
+        stream.write_all(b"INFO stats\r\nQUIT\r\n").expect("the server listens");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("the server answers");
+        let line = answer.lines().find_map(|line| line.strip_prefix("keyspace_hits:"));
+        line.and_then(|number| number.parse().ok()).expect("a count of hits")
+    }
+
     fn answers(&self) -> bool {
         let mut answer = [0; 7];
         TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_ok_and(|mut stream| {
