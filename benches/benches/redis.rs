@@ -150,9 +150,11 @@ fn used() -> Duration {
 
 const RAW: &str = "redis 1.8, MultiplexedConnection, GET";
 
-/// The subjects with these words.
+/// The subjects with these words, and of those whose dependencies are many the ones that this is built with.
 fn everybody(runtime: &Runtime, server: &Server, only: &str, keys: u64) -> Vec<Subject> {
     let mut subjects = runtime.block_on(subjects(&server.url(), keys));
+    #[cfg(feature = "more-peers")]
+    subjects.extend(runtime.block_on(more_peers::subjects(&server.url())));
     subjects.retain(|subject| subject.name.contains(only));
     subjects
 }
