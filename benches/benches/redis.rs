@@ -1,5 +1,6 @@
 //! A hit on Redis beside the clients and the peers' macros that can use it, all on one server that the benchmark
-//! starts: `cargo bench -p benches --bench redis`, with `-- --quick` to see that it runs.
+//! starts: `cargo bench -p benches --bench redis`, with `-- --quick` to see that it runs. `benches/more-peers` builds it
+//! with the peers whose dependencies are many.
 //!
 //! Every subject runs on one tokio thread. `-- --only <words>` leaves out the subjects without these words.
 //! `-- --counted <callers> <calls>` takes no times, and is for callgrind: what more calls cost more is what a read costs.
