@@ -51,7 +51,8 @@ use visit::{Looked, Place, Visit, look};
 /// - bodies of more than [`max_body`](Self::max_body) bytes, with trailers, or that break off; they go through unharmed,
 /// - status codes that mean trouble.
 ///
-/// **A handler that looks at cookies has to say so**, with `Vary: cookie` or `private`: no cache can know.
+/// **A handler whose answer depends on a header has to say so**, with `Vary`; and one that looks at cookies with `private`: no
+/// cache can know.
 ///
 /// Pages are told apart by host, path, the query in the order of its names, and the headers that `Vary` names. A page
 /// without an `ETag` gets one, of its bytes. `If-None-Match` and `If-Modified-Since` are answered with 304. Requests with
@@ -117,6 +118,9 @@ impl CacheLayer {
 
     /// Gives responses that say nothing about caches this time to live: they are kept for it, and `Cache-Control:
     /// max-age` tells every cache on the way to the client. In whole seconds.
+    ///
+    /// For routes whose answers are the same for everybody. What sets a cookie, and what was made for a request with
+    /// `Authorization`, is left as it is.
     #[must_use]
     pub fn ttl(mut self, ttl: Duration) -> Self {
         self.options.ttl = Some(ttl);
