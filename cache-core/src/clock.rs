@@ -93,14 +93,13 @@ fn start_ticking() {
 /// with it.
 #[must_use]
 pub fn time_of_day() -> SystemTime {
-    /// Two clocks at one moment, where only one of them can be paused.
-    static BOTH: LazyLock<(SystemTime, SystemInstant)> = LazyLock::new(|| (wall(), *ORIGIN));
+    /// The time of day at [`ORIGIN`], by two clocks read at one moment.
+    static OF_ORIGIN: LazyLock<SystemTime> = LazyLock::new(|| {
+        let since = instant().saturating_duration_since(*ORIGIN);
+        wall().checked_sub(since).unwrap_or(SystemTime::UNIX_EPOCH)
+    });
 
-    if !can_be_paused() {
-        return wall();
-    }
-    let (wall, origin) = *BOTH;
-    wall + instant().saturating_duration_since(origin)
+    if can_be_paused() { *OF_ORIGIN + instant().saturating_duration_since(*ORIGIN) } else { wall() }
 }
 
 #[expect(clippy::disallowed_methods, reason = "the time of day is no other clock's")]
