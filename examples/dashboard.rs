@@ -16,7 +16,7 @@ use larder::{Cache, Memory, Redis};
 use tokio::net::TcpListener;
 
 /// Customers who are in the shop at once.
-const CUSTOMERS: u64 = 24;
+const CUSTOMERS: u64 = 12;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {

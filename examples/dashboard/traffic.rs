@@ -33,24 +33,24 @@ pub(crate) async fn shops(customer: u64) {
     let mut dice = Dice(0x9e37_79b9_7f4a_7c15 ^ (customer + 1));
     loop {
         // Looking around takes many small steps; the next one comes soon.
-        for _ in 0..40 {
+        for _ in 0..12 {
             let id = dice.popular(600);
             let _ = shop::product(id).await.map(|product| (product.id, product.name, product.description));
             let _ = shop::price(id).await;
         }
         let id = dice.popular(600);
         let _ = shop::stock(id).await;
-        let someone = dice.roll(24) * customer % 24;
+        let someone = dice.roll(12) * customer % 40;
         let words = WORDS[usize::try_from(dice.popular(6)).unwrap_or_default()];
-        let _ = match dice.roll(40) {
-            0..12 => shop::search(words, dice.popular(8)).await.map(drop),
-            12..20 => shop::recommended(someone).await.map(drop),
-            20..36 => shop::basket(someone).await.map(drop),
-            36 => shop::rename_product(id).await,
-            37 => shop::order(someone).await,
+        let _ = match dice.roll(400) {
+            0..120 => shop::search(words, dice.popular(8)).await.map(drop),
+            120..200 => shop::recommended(someone).await.map(drop),
+            200..360 => shop::basket(someone).await.map(drop),
+            360 => shop::rename_product(id).await,
+            361 => shop::order(someone).await,
             _ => Ok(()),
         };
-        sleep(Duration::from_millis(20 + dice.roll(60))).await;
+        sleep(Duration::from_millis(40 + dice.roll(80))).await;
     }
 }
 

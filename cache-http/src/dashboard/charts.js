@@ -10,11 +10,11 @@ function svg(name, attributes = {}, text) {
   return element;
 }
 
-/** A scale from 0 to 1, in steps of a quarter. */
+/** A scale up to 1: from 0, or from 0.9 where all that is shown is above it. */
 export const RATIO = {
-  range: () => [0, 1],
-  place: (value) => value,
-  ticks: () => [0, 0.25, 0.5, 0.75, 1],
+  range: (values) => [values.length > 0 && Math.min(...values) >= 0.9 ? 0.9 : 0, 1],
+  place: (value, [low, high]) => (value - low) / (high - low),
+  ticks: ([low]) => (low > 0 ? [0.9, 0.92, 0.94, 0.96, 0.98, 1] : [0, 0.25, 0.5, 0.75, 1]),
 };
 
 /** A scale of powers of ten around what is shown, for times. */
@@ -37,14 +37,15 @@ export const POWERS = {
 };
 
 /**
- * One chart in `place`. `series` are `{ name, value(point), second, faint, area }`, `write` turns a value into text, and
- * `empty` is what stands there before anything is known.
+ * One chart in `place`. `series` are `{ name, value(point), second, faint, area }`, `write` turns a value into text,
+ * `mark` one of the scale, and `empty` is what stands there before anything is known.
  */
 export class Chart {
-  constructor(place, { label, scale, series, write, span, empty }) {
-    Object.assign(this, { place, label, scale, series, write, span, empty });
+  constructor(place, { label, scale, series, write, mark, empty }) {
+    Object.assign(this, { place, label, scale, series, write, mark, empty });
     this.points = [];
     this.now = 0;
+    this.span = 1;
     this.cursor = null;
     this.picture = svg("svg", { role: "img", tabindex: "0" });
     this.legend = document.createElement("ul");
@@ -58,13 +59,12 @@ export class Chart {
     this.picture.addEventListener("pointerleave", () => this.#move(null));
     this.picture.addEventListener("blur", () => this.#move(null));
     this.picture.addEventListener("keydown", (event) => this.#key(event));
-    new ResizeObserver(() => this.draw(this.points, this.now)).observe(place);
+    new ResizeObserver(() => this.draw(this.points, this.now, this.span)).observe(place);
   }
 
-  /** Shows `points`, each with a time `at` in milliseconds, up to `now`. */
-  draw(points, now) {
-    this.points = points;
-    this.now = now;
+  /** Shows `points`, each with a time `at` in milliseconds, from `span` before `now` on. */
+  draw(points, now, span) {
+    Object.assign(this, { points, now, span });
     const width = Math.max(this.picture.clientWidth, 200);
     const height = Math.max(this.picture.clientHeight, 120);
     this.box = { left: 52, right: width - 8, top: 10, bottom: height - 24, width, height };
@@ -97,13 +97,13 @@ export class Chart {
     for (const tick of this.scale.ticks(this.limits)) {
       const y = Math.round(this.#y(tick)) + 0.5;
       parts.push(svg("line", { class: "grid", x1: left, x2: right, y1: y, y2: y }));
-      parts.push(svg("text", { x: left - 8, y: y + 4, "text-anchor": "end" }, this.write(tick)));
+      parts.push(svg("text", { x: left - 8, y: y + 4, "text-anchor": "end" }, this.mark(tick)));
     }
-    const minutes = Math.round(this.span / 60_000);
-    for (let minute = 0; minute <= minutes; minute += 1) {
-      const anchor = minute === 0 ? "end" : minute === minutes ? "start" : "middle";
-      const text = minute === 0 ? "now" : `−${minute} min`;
-      parts.push(svg("text", { x: this.#x(this.now - minute * 60_000), y: height - 4, "text-anchor": anchor }, text));
+    const step = [15_000, 30_000, 60_000, 120_000, 300_000].find((step) => (step / this.span) * (right - left) > 64) ?? this.span;
+    for (let back = 0; back <= this.span; back += step) {
+      const anchor = back === 0 ? "end" : back === this.span ? "start" : "middle";
+      const text = back === 0 ? "now" : back % 60_000 === 0 ? `−${back / 60_000} min` : `−${back / 1_000} s`;
+      parts.push(svg("text", { x: this.#x(this.now - back), y: height - 4, "text-anchor": anchor }, text));
     }
     parts.push(svg("line", { class: "grid", x1: left, x2: right, y1: bottom + 0.5, y2: bottom + 0.5 }));
     return parts;
@@ -123,7 +123,8 @@ export class Chart {
     }
     const written = ([x, y]) => `${x.toFixed(1)},${y.toFixed(1)}`;
     for (const run of runs) {
-      if (one.area && run.length > 1) {
+      // An area says how much there is only where it begins at nothing.
+      if (one.area && this.limits[0] === 0 && run.length > 1) {
         const ends = [[run.at(-1)[0], this.box.bottom], [run[0][0], this.box.bottom]];
         this.picture.append(svg("polygon", { class: "area", points: [...run, ...ends].map(written).join(" ") }));
       }

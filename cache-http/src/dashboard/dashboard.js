@@ -3,6 +3,7 @@
 
 import { Connection, Refused } from "./connection.js";
 import { $, say } from "./dom.js";
+import { clock } from "./format.js";
 import { History } from "./history.js";
 import { View } from "./view.js";
 import { setUpActions } from "./act.js";
@@ -51,6 +52,7 @@ async function enter() {
     $("controls").hidden = false;
     say($("pause"), "Pause");
     $("pause").setAttribute("aria-pressed", "false");
+    say($("updated"), "");
     show("waiting", "Asking the cache");
     await ask();
   } catch (error) {
@@ -78,6 +80,7 @@ async function ask() {
     history.add(page.answered, stats);
     delete $("dashboard").dataset.old;
     view.show(stats, health, history);
+    say($("updated"), `at ${clock(page.answered)}`);
     actions.enabled(health.enabled);
     document.title = `${health.healthy && health.enabled ? "" : "! "}${health.namespace || "Cache"} · cache`;
     if (!health.enabled) show("off", "Turned off");
@@ -103,13 +106,14 @@ function lost() {
   history.gap(Date.now());
   $("dashboard").dataset.old = "";
   view.charts(history);
-  const since = page.answered === null ? "" : ` since ${new Date(page.answered).toLocaleTimeString()}`;
+  const since = page.answered === null ? "" : ` since ${clock(page.answered)}`;
   view.notices([{
     bad: true,
     title: "No answer from the service",
     text: `What is shown is old: nothing was heard${since}. This page keeps asking.`,
   }]);
   document.title = "! no answer · cache";
+  if (page.answered !== null) say($("updated"), `since ${clock(page.answered)}`);
   show("lost", "No answer");
 }
 

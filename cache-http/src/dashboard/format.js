@@ -17,6 +17,11 @@ export function percent(ratio) {
   return `${(100 * ratio).toFixed(ratio > 0 && ratio < 1 ? 1 : 0)} %`;
 }
 
+/** The same for the marks of a scale, which are whole. */
+export function wholePercent(ratio) {
+  return `${Math.round(100 * ratio)} %`;
+}
+
 /** A time in seconds, with the unit that suits it. */
 export function time(seconds) {
   const units = [[1e-6, 1e-9, "ns"], [1e-3, 1e-6, "µs"], [1, 1e-3, "ms"], [120, 1, "s"], [7_200, 60, "min"], [172_800, 3_600, "h"]];
@@ -43,4 +48,9 @@ export function ago(seconds) {
   if (seconds < 60) return `${Math.floor(seconds)} s ago`;
   if (seconds < 3_600) return `${Math.floor(seconds / 60)} min ago`;
   return seconds < 86_400 ? `${Math.floor(seconds / 3_600)} h ago` : `${Math.floor(seconds / 86_400)} d ago`;
+}
+
+/** The time of day, of a moment in milliseconds. */
+export function clock(at) {
+  return new Date(at).toLocaleTimeString("en", { hourCycle: "h23" });
 }

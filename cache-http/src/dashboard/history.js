@@ -1,7 +1,8 @@
 // The last minutes, from the differences of what a cache has counted.
 
-/** How far back the charts go, in milliseconds. */
-export const SPAN = 5 * 60_000;
+/** How far back the charts go, in milliseconds: as soon as there is enough to show, further. */
+const SPANS = [60_000, 2 * 60_000, 5 * 60_000];
+const LONGEST = SPANS.at(-1);
 
 export class History {
   points = [];
@@ -10,6 +11,11 @@ export class History {
   clear() {
     this.points = [];
     this.#before = null;
+  }
+
+  span(now) {
+    const age = now - (this.points[0]?.at ?? now);
+    return SPANS.find((span) => age <= span) ?? LONGEST;
   }
 
   /** Nothing is known of this moment. */
@@ -59,7 +65,7 @@ export class History {
   }
 
   #forget(at) {
-    this.points = this.points.filter((point) => point.at > at - SPAN);
+    this.points = this.points.filter((point) => point.at > at - LONGEST);
   }
 }
 

@@ -2,8 +2,7 @@
 
 import { Chart, POWERS, RATIO } from "./charts.js";
 import { $, Kept, arrange, h, say } from "./dom.js";
-import { ago, bytes, count, percent, rate, time } from "./format.js";
-import { SPAN } from "./history.js";
+import { ago, bytes, count, percent, rate, time, wholePercent } from "./format.js";
 
 const TROUBLE = {
   unavailable: "cannot be reached",
@@ -72,16 +71,16 @@ export class View {
       new Chart($("ratio-chart"), {
         label: "Hit ratio",
         scale: RATIO,
-        span: SPAN,
         write: percent,
+        mark: wholePercent,
         empty: "No lookups yet",
         series: [{ name: "hits of all lookups", value: (point) => point.ratio, area: true }],
       }),
       new Chart($("latency-chart"), {
         label: "Latency",
         scale: POWERS,
-        span: SPAN,
         write: time,
+        mark: time,
         empty: "No hits and no loads yet",
         series: [
           { name: "hit, median", value: (point) => point.hits },
@@ -92,7 +91,7 @@ export class View {
       }),
     ];
     const now = Date.now();
-    this.#charts.forEach((chart) => chart.draw(history.points, now));
+    this.#charts.forEach((chart) => chart.draw(history.points, now, history.span(now)));
   }
 
   functions(functions) {
@@ -179,14 +178,14 @@ export class View {
       $("recent").replaceChildren(h("div", { class: "scroll", tabindex: "0", role: "region", "aria-labelledby": "recent-title" }, list));
     }
     const make = () => {
-      const [when, what, who] = ["when", "what", "who"].map((name) => h("span", { class: name }));
-      return { root: h("li", {}, when, what, who), when, what, who };
+      const [when, templates, more, who] = ["when", "", "more", "who"].map((name) => h("span", { class: name }));
+      return { root: h("li", {}, when, h("span", { class: "what" }, templates, more), who), when, templates, more, who };
     };
     arrange(list, this.#events.each(events.map((event, at) => [at, event]), ([at]) => at, make, (made, [, event]) => {
       say(made.when, ago(event.seconds_ago));
-      const more = event.scopes > 1 ? ` (${count(event.scopes)} targets)` : "";
-      say(made.what, (event.reached.length > 0 ? event.reached.join(", ") : "no declared key") + more);
-      made.what.className = event.reached.length > 0 ? "what code" : "what";
+      say(made.templates, event.reached.length > 0 ? event.reached.join(", ") : "no declared key");
+      made.templates.className = event.reached.length > 0 ? "code" : "";
+      say(made.more, event.scopes > 1 ? ` · ${count(event.scopes)} targets` : "");
       say(made.who, event.source === "here" ? "here" : "another process");
     }));
   }
@@ -280,7 +279,7 @@ function keyOf(key, invalidate) {
   ];
   const tags = key.tags.length === 0 ? null
     : h("p", { class: "facts-line" }, "tagged ", h("span", { class: "code", translate: "no" }, key.tags.join(", ")));
-  const how = { key: "key", tag: "tag", function: "by name" };
+  const how = { key: "key", tag: "tag", function: "function" };
   const edges = key.invalidated_by.map((by) => h("li", {},
     h("span", { class: "arrow", "aria-hidden": "true" }, "←"),
     h("span", {}, h("span", { class: "name", translate: "no" }, by.function), " ",
