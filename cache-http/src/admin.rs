@@ -33,7 +33,8 @@ const CHANGES: (u32, f64) = (20, 2.0);
 /// the log.
 const REFUSALS: (u32, f64) = (20, 1.0);
 
-/// A router to look at `cache` and to clear it, for whom `authoriser` lets. Nest it where it is to be found.
+/// A router to look at `cache` and to clear it, for whom `authoriser` lets. Nest it where it is to be found: its page
+/// is at that path, without a slash at the end.
 ///
 /// | request | answer |
 /// |---|---|

@@ -5,6 +5,7 @@ pub mod broken_store;
 pub mod child;
 pub mod cluster;
 pub mod commands;
+pub mod desk;
 pub mod fuzzed;
 mod gate;
 pub mod held_store;

@@ -1,19 +1,21 @@
-//! The admin router: what it answers, what it does, and that whoever is refused learns nothing.
+//! The admin router: what it answers, what it does, and what it puts on record. Who is refused is in `admin_refusals`.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use larder::http::axum::Router;
-use larder::http::axum::body::{Body, to_bytes};
-use larder::http::axum::http::{HeaderMap, Method, Request, StatusCode};
-use larder::http::{Bearer, Caller, Refusal, admin};
+use larder::http::axum::body::Body;
+use larder::http::axum::http::{Request, StatusCode};
+use larder::http::{Bearer, admin};
 use larder::{Cache, Memory, Named, Redis, cache_invalidate, cached};
 use serde_json::{Value, json};
+use tests::apart::Process;
+use tests::desk::{Desk, TOKEN};
 use tests::log::Log;
+use tests::redis::{Server, patient};
 use tests::secrets::{self, MARK};
-use tower_service::Service as _;
-
-const TOKEN: &str = "a-token-of-sufficient-length";
+use tests::until_async;
 
 static SHOP: Named = Named::new("shop");
 static LOADS: AtomicU64 = AtomicU64::new(0);
@@ -37,305 +39,9 @@ async fn rename_team(team: &str) {}
 #[cache_invalidate(basket(owner.to_owned(), _), cache = SHOP)]
 async fn check_out(owner: &str) {}
 
-/// What a request was answered with.
-struct Answer {
-    status: StatusCode,
-    headers: HeaderMap,
-    text: String,
-}
-
-impl Answer {
-    fn json(&self) -> Value {
-        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {}", self.text))
-    }
-
-    fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name).map(|value| value.to_str().unwrap())
-    }
-}
-
-/// A router and its cache, asked without a network.
-struct Desk {
-    router: Router,
-    cache: Cache,
-}
-
-impl Desk {
-    fn over(cache: Cache) -> Self {
-        secrets::watch();
-        let router = admin(cache.clone(), Bearer::new("operations", TOKEN).unwrap());
-        Self { router, cache }
-    }
-
-    fn new() -> Self {
-        Self::over(Cache::builder().namespace("shop").local(Memory::new(1_000)).build())
-    }
-
-    async fn ask(&self, request: Request<Body>) -> Answer {
-        let response = self.router.clone().call(request).await.unwrap();
-        let (parts, body) = response.into_parts();
-        let text = String::from_utf8(to_bytes(body, 1 << 20).await.unwrap().to_vec()).unwrap();
-        let shown = format!("{:?}{text}", parts.headers);
-        assert!(!shown.contains(MARK), "a secret is shown: {shown}");
-        for (name, value) in [("cache-control", "no-store"), ("x-content-type-options", "nosniff")] {
-            assert_eq!(parts.headers[name], value, "{shown}");
-        }
-        Answer { status: parts.status, headers: parts.headers, text }
-    }
-
-    async fn get(&self, path: &str) -> Answer {
-        let request = Request::get(path).header("authorization", format!("Bearer {TOKEN}"));
-        self.ask(request.body(Body::empty()).unwrap()).await
-    }
-
-    async fn post(&self, path: &str, body: impl Into<Body>) -> Answer {
-        self.post_with(path, body, &[]).await
-    }
-
-    async fn post_with(&self, path: &str, body: impl Into<Body>, more: &[(&str, &str)]) -> Answer {
-        let mut request = Request::post(path).header("authorization", format!("Bearer {TOKEN}"));
-        if !more.iter().any(|(name, _)| *name == "content-type") {
-            request = request.header("content-type", "application/json");
-        }
-        for (name, value) in more {
-            request = request.header(*name, *value);
-        }
-        self.ask(request.body(body.into()).unwrap()).await
-    }
-}
-
-const QUESTIONS: [&str; 3] = ["/stats", "/health", "/keys"];
-const CHANGES: [(&str, &str); 3] =
-    [("/invalidate", r#"{"pattern": "*"}"#), ("/clear", "{}"), ("/enabled", r#"{"enabled": false}"#)];
-
-#[tokio::test]
-async fn who_has_no_token_learns_and_changes_nothing() {
-    let desk = Desk::new();
-    desk.cache.set("kept", &1_u64, Duration::from_secs(60)).await.unwrap();
-    let wrong: [&[&str]; 9] = [
-        &[],
-        &[""],
-        &["Bearer"],
-        &["Bearer "],
-        &[TOKEN],
-        &["Basic a-token-of-sufficient-length"],
-        &["Bearer a-token-of-sufficient-lengtH"],
-        &["Bearer a-token-of-sufficient-length\u{9}x"],
-        &["Bearer a-token-of-sufficient-length", "Bearer a-token-of-sufficient-length"],
-    ];
-    for sent in wrong {
-        let questions = QUESTIONS.map(|path| (Method::GET, path, ""));
-        let changes = CHANGES.map(|(path, body)| (Method::POST, path, body));
-        for (method, path, body) in questions.into_iter().chain(changes) {
-            let mut request = Request::builder().method(method).uri(path);
-            request = request.header("content-type", "application/json");
-            for authorization in sent {
-                request = request.header("authorization", *authorization);
-            }
-            let answer = desk.ask(request.body(Body::from(body)).unwrap()).await;
-            assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{path} {sent:?}");
-            assert_eq!(answer.header("www-authenticate"), Some("Bearer realm=\"larder\""));
-            assert_eq!(answer.json()["error"], "unauthorized");
-            assert!(!answer.text.contains("shop"), "{}", answer.text);
-        }
-    }
-    assert!(desk.cache.is_enabled() && desk.cache.exists("kept").await.unwrap());
-}
-
-#[tokio::test]
-async fn the_users_own_authoriser_decides_about_each_request() {
-    let readers = |request: &larder::http::axum::http::request::Parts| {
-        if request.method == Method::GET { Ok(Caller::named("reader")) } else { Err(Refusal::Forbidden) }
-    };
-    let cache = Cache::builder().local(Memory::new(10)).build();
-    let desk = Desk { router: admin(cache.clone(), readers), cache };
-    assert_eq!(desk.get("/stats").await.status, StatusCode::OK);
-    for (path, body) in CHANGES {
-        assert_eq!(desk.post(path, body).await.status, StatusCode::FORBIDDEN, "{path}");
-    }
-    assert!(desk.cache.is_enabled());
-}
-
-#[tokio::test]
-async fn paths_and_methods_that_are_not_there() {
-    let desk = Desk::new();
-    let tricks = [
-        "/statS",
-        "/stats/",
-        "//stats",
-        "/../stats",
-        "/./stats",
-        "/%73tats",
-        "/stats%00",
-        "/stats;a=b",
-        "/stats%2f",
-        "/dashboard/index.html",
-        "/..%2f..%2fetc%2fpasswd",
-        "/index.html",
-        "/invalidate/user:42",
-    ];
-    for path in tricks {
-        let answer = desk.get(path).await;
-        assert_eq!(
-            (answer.status, &answer.json()["error"]),
-            (StatusCode::NOT_FOUND, &json!("not_found")),
-            "{path}"
-        );
-    }
-    for method in ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT", "canary"] {
-        let request = Request::builder().method(method).uri("/stats").body(Body::empty()).unwrap();
-        let answer = desk.ask(request).await;
-        assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED, "{method}");
-        assert_eq!(answer.header("allow"), Some("GET,HEAD"));
-    }
-    let answer = desk.get("/clear").await;
-    assert_eq!((answer.status, answer.header("allow")), (StatusCode::METHOD_NOT_ALLOWED, Some("POST")));
-    assert_eq!(answer.json()["error"], "method_not_allowed");
-}
-
-#[tokio::test]
-async fn another_site_cannot_make_a_browser_change_anything() {
-    let desk = Desk::new();
-    let hostile: [&[(&str, &str)]; 6] = [
-        &[("host", "cache.example"), ("origin", "https://evil.example")],
-        &[("host", "cache.example"), ("origin", "null")],
-        &[("host", "cache.example"), ("origin", "https://cache.example"), ("origin", "https://evil.example")],
-        &[("host", "cache.example"), ("sec-fetch-site", "cross-site")],
-        &[("host", "cache.example"), ("sec-fetch-site", "same-site"), ("origin", "https://cache.example")],
-        &[("origin", "https://cache.example")],
-    ];
-    for headers in hostile {
-        for (path, body) in CHANGES {
-            let answer = desk.post_with(path, body, headers).await;
-            assert_eq!(answer.status, StatusCode::FORBIDDEN, "{headers:?}");
-            assert_eq!(answer.json()["error"], "cross_origin");
-        }
-    }
-    assert!(desk.cache.is_enabled());
-    let own =
-        [("host", "cache.example"), ("origin", "https://cache.example"), ("sec-fetch-site", "same-origin")];
-    assert_eq!(desk.post_with("/enabled", r#"{"enabled": false}"#, &own).await.status, StatusCode::OK);
-    assert!(!desk.cache.is_enabled());
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_body_that_is_not_what_it_should_be_is_refused_with_the_right_status() {
-    let desk = Desk::new();
-    for kind in
-        ["text/plain", "application/x-www-form-urlencoded", "application/json5", "", "multipart/form-data"]
-    {
-        let answer = desk.post_with("/clear", "{}", &[("content-type", kind)]).await;
-        assert_eq!(answer.status, StatusCode::UNSUPPORTED_MEDIA_TYPE, "{kind}");
-    }
-    let answer = desk.post_with("/clear", "{}", &[("content-type", "Application/JSON; charset=utf-8")]).await;
-    assert_eq!(answer.status, StatusCode::OK);
-
-    let malformed: [&[u8]; 8] =
-        [b"", b"{", b"nothing", b"{\"key\": tru", b"\xff\xfe{}", b"\0", b"{\"tag\": \"a\0b\"}", b"{} {}"];
-    for body in malformed {
-        tokio::time::advance(Duration::from_secs(60)).await;
-        let answer = desk.post("/invalidate", body.to_vec()).await;
-        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{}", String::from_utf8_lossy(body));
-        assert_eq!(answer.json()["error"], "malformed");
-    }
-
-    let long = json!({ "pattern": "a".repeat(2_049) }).to_string();
-    let deep = "[".repeat(10_000);
-    let senseless = [
-        deep.as_str(),
-        "null",
-        "[]",
-        r#"["a", null, null, false]"#,
-        "7",
-        "\"*\"",
-        "{}",
-        r#"{"key": null}"#,
-        r#"{"key": 7}"#,
-        r#"{"key": ["a"]}"#,
-        r#"{"key": {"pattern": "*"}}"#,
-        r#"{"pattern": true}"#,
-        r#"{"key": "a", "tag": "b"}"#,
-        r#"{"key": "a", "pattern": "b*", "tag": "c"}"#,
-        r#"{"key": "a", "key": "b"}"#,
-        r#"{"key": "a", "canary": 1}"#,
-        r#"{"key": "a", "preview": "yes"}"#,
-        r#"{"key": ""}"#,
-        r#"{"tag": ""}"#,
-        r#"{"key": "canary:*"}"#,
-        r#"{"key": "a\u0000b"}"#,
-        r#"{"tag": "a\r\nSet-Cookie: canary=1"}"#,
-        r#"{"pattern": "a\u007f*"}"#,
-        long.as_str(),
-    ];
-    for body in senseless {
-        tokio::time::advance(Duration::from_secs(60)).await;
-        let answer = desk.post("/invalidate", body.to_owned()).await;
-        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{body:.80}");
-        assert_eq!(answer.json()["error"], "senseless");
-    }
-    tokio::time::advance(Duration::from_secs(60)).await;
-    for (path, body) in [
-        ("/clear", r#"{"all": true}"#),
-        ("/clear", "[]"),
-        ("/enabled", "[false]"),
-        ("/enabled", "{}"),
-        ("/enabled", r#"{"enabled": 1}"#),
-    ] {
-        assert_eq!(desk.post(path, body).await.status, StatusCode::UNPROCESSABLE_ENTITY, "{path} {body}");
-    }
-    assert_eq!(desk.cache.stats().invalidations, 1, "only the one clear");
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_body_is_bounded_in_size_and_time() {
-    let desk = Desk::new();
-    let huge = format!("{{\"key\": \"{}\"}}", "x".repeat(20_000));
-    let announced = huge.len().to_string();
-    let stream = || futures_util::stream::iter([(); 3].map(|()| Ok::<_, std::io::Error>(huge.clone())));
-    let answers = [
-        desk.post("/invalidate", huge.clone()).await,
-        desk.post_with("/invalidate", huge.clone(), &[("content-length", &announced)]).await,
-        desk.post("/invalidate", Body::from_stream(stream())).await,
-        desk.post_with("/invalidate", "{}", &[("content-length", "18446744073709551615")]).await,
-    ];
-    for answer in answers {
-        assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE);
-    }
-    let never = Body::from_stream(futures_util::stream::pending::<Result<String, std::io::Error>>());
-    assert_eq!(desk.post("/clear", never).await.status, StatusCode::REQUEST_TIMEOUT);
-    assert_eq!(desk.cache.stats().invalidations, 0);
-}
-
-#[tokio::test(start_paused = true)]
-async fn changes_are_limited_and_questions_are_not() {
-    let desk = Desk::new();
-    let unknown =
-        || Request::post("/clear").header("content-type", "application/json").body("{}".into()).unwrap();
-    for _ in 0..100 {
-        assert_eq!(desk.ask(unknown()).await.status, StatusCode::UNAUTHORIZED);
-    }
-    for round in 0..20 {
-        assert_eq!(desk.post("/clear", "{}").await.status, StatusCode::OK, "{round}");
-    }
-    let answer = desk.post("/clear", "{}").await;
-    assert_eq!((answer.status, answer.header("retry-after")), (StatusCode::TOO_MANY_REQUESTS, Some("1")));
-    assert_eq!(answer.json()["error"], "too_many");
-    for _ in 0..100 {
-        assert_eq!(desk.get("/stats").await.status, StatusCode::OK);
-    }
-    assert_eq!(desk.post("/enabled", r#"{"enabled": false}"#).await.status, StatusCode::TOO_MANY_REQUESTS);
-    assert!(desk.cache.is_enabled());
-    tokio::time::advance(Duration::from_secs(1)).await;
-    for status in [StatusCode::OK, StatusCode::OK, StatusCode::TOO_MANY_REQUESTS] {
-        assert_eq!(desk.post("/clear", "{}").await.status, status);
-    }
-    let other = Desk::new();
-    assert_eq!(other.post("/clear", "{}").await.status, StatusCode::OK, "each router has a limit of its own");
-}
-
 #[tokio::test]
 async fn what_is_invalidated_is_loaded_again_and_what_is_not_stays() {
-    let desk = Desk::new();
+    let desk = Desk::shop();
     desk.cache.clone().install_as(&SHOP).unwrap();
     let (name, team) = (format!("{MARK}-name"), format!("{MARK}-team"));
     let count = || LOADS.load(Ordering::SeqCst);
@@ -392,7 +98,7 @@ async fn what_is_invalidated_is_loaded_again_and_what_is_not_stays() {
 
 #[tokio::test]
 async fn stats_have_our_names_and_those_of_other_caches() {
-    let desk = Desk::new();
+    let desk = Desk::shop();
     desk.cache.set("one", &1_u64, Duration::from_secs(60)).await.unwrap();
     for key in ["one", "one", "one", "two"] {
         desk.cache.get::<u64>(key).await.unwrap();
@@ -424,7 +130,7 @@ async fn stats_have_our_names_and_those_of_other_caches() {
 
 #[tokio::test]
 async fn keys_say_what_invalidates_them() {
-    let keys = Desk::new().get("/keys").await.json();
+    let keys = Desk::shop().get("/keys").await.json();
     let of = |template: &str| {
         let mut keys = keys["keys"].as_array().unwrap().iter();
         keys.find(|key| key["template"] == template).unwrap().clone()
@@ -470,6 +176,25 @@ async fn a_store_that_is_gone_is_shown_by_the_kind_of_its_trouble() {
 }
 
 #[tokio::test]
+async fn what_another_process_has_invalidated_is_shown_as_theirs() {
+    let server = Server::start();
+    let truth = Arc::new(AtomicU64::new(1));
+    let [here, elsewhere] = [(), ()].map(|()| Process::new(patient(server.url()), &truth));
+    here.read("account:a").await;
+    here.until_it_hears(true).await;
+    elsewhere.cache.invalidate(format!("account:{MARK}").as_str()).await.unwrap();
+    let desk = Desk::over(here.cache.clone());
+    until_async(async || !here.cache.recent_invalidations().is_empty()).await;
+    let recent = desk.get("/stats").await.json()["recent_invalidations"].clone();
+    assert_eq!(recent.as_array().unwrap().len(), 1);
+    assert_eq!(
+        (&recent[0]["source"], &recent[0]["reached"]),
+        (&json!("elsewhere"), &json!(["account:<name>"]))
+    );
+    assert_eq!(desk.get("/health").await.json()["remote"]["hearing"]["mode"], "feed");
+}
+
+#[tokio::test]
 async fn every_change_and_every_refusal_is_on_record() {
     secrets::watch();
     let log = Log::of_this_process();
@@ -504,12 +229,15 @@ async fn every_change_and_every_refusal_is_on_record() {
 
 #[tokio::test]
 async fn the_page_is_whole_by_itself_and_shows_nothing_to_who_has_no_token() {
-    let desk = Desk::new();
+    let desk = Desk::shop();
     let app = Router::new().nest("/admin/cache", admin(desk.cache.clone(), Bearer::new("a", TOKEN).unwrap()));
     let nested = Desk { router: app, cache: desk.cache.clone() };
     let ask = async |desk: &Desk, path: &str| desk.ask(Request::get(path).body(Body::empty()).unwrap()).await;
-    let kinds =
-        [("dashboard.css", "text/css; charset=utf-8"), ("dashboard.js", "text/javascript; charset=utf-8")];
+    let scripts = ["act", "charts", "connection", "dashboard", "dom", "format", "history", "view"];
+    let scripts = scripts.map(|name| (format!("{name}.js"), "text/javascript; charset=utf-8"));
+    let mut files = scripts.to_vec();
+    files.push(("dashboard.css".to_owned(), "text/css; charset=utf-8"));
+    files.push(("icon.svg".to_owned(), "image/svg+xml"));
     for (desk, page, folder) in [(&desk, "/", "./"), (&nested, "/admin/cache", "./cache/")] {
         let answer = ask(desk, page).await;
         assert_eq!(
@@ -523,13 +251,15 @@ async fn the_page_is_whole_by_itself_and_shows_nothing_to_who_has_no_token() {
         {
             assert!(!answer.text.contains(inline), "{inline}");
         }
-        for (file, kind) in kinds {
-            assert!(answer.text.contains(&format!("\"{folder}{file}\"")), "{file}");
-            let path = if page == "/" { format!("/{file}") } else { format!("{page}/{file}") };
+        for named in ["dashboard.css", "dashboard.js", "icon.svg"] {
+            assert!(answer.text.contains(&format!("\"{folder}{named}\"")), "{named}");
+        }
+        for (file, kind) in &files {
+            let path = format!("{}/{file}", page.trim_end_matches('/'));
             let answer = ask(desk, &path).await;
             assert_eq!(
                 (answer.status, answer.header("content-type")),
-                (StatusCode::OK, Some(kind)),
+                (StatusCode::OK, Some(*kind)),
                 "{path}"
             );
             assert!(!answer.text.contains("innerHTML"), "{file}: data becomes text, never markup");

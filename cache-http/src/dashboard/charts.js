@@ -10,11 +10,11 @@ function svg(name, attributes = {}, text) {
   return element;
 }
 
-/** A scale up to 1: from 0, or from 0.9 where all that is shown is above it. */
+/** A scale up to 1: from 0, or from a half or nine tenths where all that is shown is above that. */
 export const RATIO = {
-  range: (values) => [values.length > 0 && Math.min(...values) >= 0.9 ? 0.9 : 0, 1],
+  range: (values) => [[0.9, 0.5].find((low) => values.length > 0 && Math.min(...values) >= low) ?? 0, 1],
   place: (value, [low, high]) => (value - low) / (high - low),
-  ticks: ([low]) => (low > 0 ? [0.9, 0.92, 0.94, 0.96, 0.98, 1] : [0, 0.25, 0.5, 0.75, 1]),
+  ticks: ([low]) => (low === 0 ? [0, 0.25, 0.5, 0.75, 1] : [0, 1, 2, 3, 4, 5].map((step) => low + (step * (1 - low)) / 5)),
 };
 
 /** A scale of powers of ten around what is shown, for times. */
