@@ -36,7 +36,7 @@
 //! different ones; `function`, the path of the function, such as `shop::get_user`, or `by_hand` for calls with keys given by
 //! hand; `tier`, `local` or `remote`; `outcome`, `loaded` or `failed`. None holds a key or the value of an argument.
 //!
-//! Durations are told to an eighth, as by [`Histogram`](crate::Histogram): each is published as the longest of its bucket.
+//! Durations are told to an eighth, as by [`Histogram`]: each is published as the longest of its bucket.
 //!
 //! # Examples
 //!
