@@ -158,6 +158,12 @@ impl Tally {
         outcome::note(Outcome::LocalHit);
     }
 
+    /// Counts a hit in this process that was not found at once, and so tells nothing of how long that takes.
+    pub(crate) fn late_hit(&self) {
+        self.increment(Count::LocalHits);
+        outcome::note(Outcome::LocalHit);
+    }
+
     #[cold]
     fn note_the_time(&self) {
         BEGAN.set(Some((self.address(), clock::now())));

@@ -129,7 +129,7 @@ fn overlooked(target: &Target, wanted: Wanted<'_>) -> Option<Arc<Entry>> {
     let within = cache.within(wanted.staleness);
     let accepts = |entry: &Entry| wanted.accepts(entry) && within.allows(entry);
     let look = |entry: &Arc<Entry>| accepts(entry).then(|| Arc::clone(entry));
-    cache.peek(target.key.borrow(), look).inspect(|_| cache.tally(wanted.site).hit())
+    cache.peek(target.key.borrow(), look).inspect(|_| cache.tally(wanted.site).late_hit())
 }
 
 /// From a miss to a value, or to the duty of loading one. The remote store is asked if the caller `asks` for it.

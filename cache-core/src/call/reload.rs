@@ -460,7 +460,7 @@ impl Target {
         let cache = self.cache.inner();
         let tally = cache.tally(site);
         match due.from {
-            Source::Local => tally.hit(),
+            Source::Local => tally.late_hit(),
             Source::Remote(began) => tally.remote_hit(began),
             Source::Another => outcome::note(outcome::Outcome::Joined),
         }
