@@ -194,7 +194,9 @@ impl CacheLayer {
     /// Takes further tags from this header of a response, `Cache-Tag` if nothing else is said: names, with commas or
     /// spaces between them.
     ///
-    /// A page with such tags stays in the process that made it: other processes could not tell whether they have moved.
+    /// As with every value whose load learns tags on its way, such a page stays in the process that made it: other processes
+    /// could not tell whether those tags have moved while it was made. That is not so if [`tags`](Self::tags) names them already; a
+    /// service that shares its pages through a remote store should.
     #[must_use]
     pub fn tag_header(mut self, name: HeaderName) -> Self {
         self.options.tag_header = name;

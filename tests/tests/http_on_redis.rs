@@ -135,3 +135,23 @@ async fn a_value_that_is_no_page_is_a_miss() {
     let site = Site::new();
     assert_eq!(ask(&site.behind(&CacheLayer::new(cache)), get("/a")).await.body(), "0");
 }
+
+#[tokio::test]
+async fn a_page_that_learns_its_tags_is_shared_if_its_request_names_them() {
+    let server = Server::start();
+    let site = Site::new();
+    site.says(&[("cache-control", "max-age=60"), ("cache-tag", "page:/a")]);
+    for names in [false, true] {
+        let [one, two] = [(); 2].map(|()| {
+            let name = format!("names{names}");
+            let near = Cache::builder().namespace(name).local(Memory::new(100)).remote(patient(server.url()));
+            let layer = CacheLayer::new(near.build());
+            let tags =
+                move |request: &http::request::Parts| names.then(|| format!("page:{}", request.uri.path()));
+            site.behind(&layer.tags(tags))
+        });
+        assert!(!hit(&ask(&one, get("/a")).await));
+        assert!(hit(&ask(&one, get("/a")).await), "in its own process");
+        assert_eq!(hit(&ask(&two, get("/a")).await), names, "and in another");
+    }
+}
