@@ -60,7 +60,7 @@ impl Desk {
     ///
     /// # Panics
     ///
-    /// Never.
+    /// If its token is refused.
     #[must_use]
     pub fn over(cache: Cache) -> Self {
         secrets::watch();

@@ -57,7 +57,7 @@ export function setUpActions(connection, { changed, refused }) {
     }
     confirm({
       title: `Invalidate the ${kind} ${text}?`,
-      body: [h("p", {}, "What was stored before is not served again, here or in another process. The next call of each function loads anew."), ...reached(reaches)],
+      body: [h("p", {}, "What was stored before is not served again: here from now on, and in other processes as soon as they hear of it. The next calls load anew."), ...reached(reaches)],
       yes: "Invalidate",
       run: async () => told(`Invalidated the ${kind} ${text}.`, await connection.post("invalidate", { [kind]: text })),
     });
