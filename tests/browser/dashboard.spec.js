@@ -64,6 +64,16 @@ test("keeps the token for this tab alone, until somebody signs out", async ({ pa
   expect(await page.evaluate(() => sessionStorage.length + localStorage.length)).toBe(0);
 });
 
+test("does not wait for an answer to who has signed out", async ({ page }) => {
+  let held = 0;
+  await page.route("**/stats", (route) => (held++ === 0 ? undefined : route.continue()));
+  await shop.visit(page);
+  await expect.poll(() => held).toBe(1);
+  await page.getByRole("button", { name: "Sign out" }).click();
+  await shop.signIn(page);
+  await expect(state(page)).toHaveText("Well", { timeout: 5_000 });
+});
+
 test("follows the traffic", async ({ page }) => {
   await shop.visit(page);
   await expect(state(page)).toHaveText("Well");

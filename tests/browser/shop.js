@@ -75,6 +75,11 @@ export class Shop {
   /** Opens the page and signs in. */
   async visit(page) {
     await page.goto(this.address);
+    await this.signIn(page);
+  }
+
+  /** Signs in on a page that asks for it. */
+  async signIn(page) {
     await page.getByLabel("Token").fill(this.token);
     await page.getByRole("button", { name: "Show the cache" }).click();
     await page.getByRole("heading", { name: "Declared keys" }).waitFor();

@@ -26,6 +26,8 @@ function show(state, words) {
 function signIn(message = "") {
   clearTimeout(page.timer);
   page.generation += 1;
+  // An answer that is still on its way belongs to who has left.
+  page.asking = false;
   connection.forget();
   history.clear();
   $("dashboard").hidden = true;
@@ -95,7 +97,7 @@ async function ask() {
     }
     lost();
   } finally {
-    page.asking = false;
+    if (generation === page.generation) page.asking = false;
   }
   plan();
 }
