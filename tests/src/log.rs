@@ -6,7 +6,7 @@ use std::fmt::{self, Write as _};
 use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 
 use tracing::field::{Field, Visit};
-use tracing::span;
+use tracing::{Level, span};
 
 use crate::secrets;
 
@@ -16,7 +16,7 @@ thread_local! {
 
 static OF_PROCESS: Mutex<Option<Log>> = Mutex::new(None);
 
-/// What is logged, debug level included: by this thread under `larder`, or by the whole process.
+/// What is logged: by this thread under `larder`, debug level included, or by the whole process from the level INFO on.
 #[derive(Clone, Debug, Default)]
 pub struct Log(Arc<Mutex<Vec<(String, String)>>>);
 
@@ -33,7 +33,8 @@ impl Log {
         log
     }
 
-    /// Listens to whatever any thread says, other crates included, from now on.
+    /// Listens to whatever any thread says from the level INFO on, other crates included, from now on. What is said below it
+    /// may be a lot: it is looked through for secrets, and not kept.
     #[must_use]
     pub fn of_this_process() -> Self {
         listen();
@@ -108,10 +109,12 @@ impl tracing::Subscriber for Router {
 fn tell(metadata: &tracing::Metadata<'_>, words: Words) {
     let line = format!("{} {} {}", metadata.level(), metadata.target(), words.message);
     secrets::note(&format!("{line}{}", words.fields));
-    if let Some(log) = &*OF_PROCESS.lock().unwrap_or_else(PoisonError::into_inner) {
+    if *metadata.level() <= Level::INFO
+        && let Some(log) = &*OF_PROCESS.lock().unwrap_or_else(PoisonError::into_inner)
+    {
         log.said().push((line.clone(), words.fields.clone()));
     }
-    if metadata.target() == "larder" && *metadata.level() <= tracing::Level::DEBUG {
+    if metadata.target() == "larder" && *metadata.level() <= Level::DEBUG {
         let log = OF_THREAD.try_with(|log| log.borrow().clone()).ok().flatten();
         if let Some(log) = log {
             log.said().push((line, words.fields));
