@@ -16,7 +16,7 @@ pub use crate::key::{Key, KeyArgument, KeyPart, KeyWriter, part, write_hash, wri
 pub use crate::pattern::{Any, Every, Given, Pattern, PatternArgument, PatternPart};
 pub use crate::put::{CachePut, put};
 pub use crate::shape::{Batch, Bulk, Copies, Each, Okay, Probe, Shape, each, value_type_name};
-pub use crate::site::{Mutation, Registered, Site, location};
+pub use crate::site::{Mutation, Number, Registered, Site, location};
 pub use crate::submit;
 
 /// The traits that find a shape, for `use probe::*`.

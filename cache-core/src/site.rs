@@ -26,9 +26,24 @@ pub struct Site {
     tags: &'static [&'static str],
     shared: bool,
     value_type: Option<fn() -> &'static str>,
-    /// Where caches count what it does; 0 before any has.
-    number: AtomicUsize,
+    /// Where caches count what it does. Elsewhere, so that all the rest is known to the compiler where it is asked for.
+    number: &'static Number,
 }
+
+/// Where caches count what a function does: nowhere, before any has.
+#[derive(Debug, Default)]
+pub struct Number(AtomicUsize);
+
+impl Number {
+    /// For one more function.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(AtomicUsize::new(0))
+    }
+}
+
+/// That of whatever is counted as by hand.
+static NONE: Number = Number::new();
 
 /// One `#[cache_invalidate]` function, as its attribute describes it.
 #[derive(Debug)]
@@ -122,8 +137,15 @@ impl Site {
             tags: &[],
             shared: false,
             value_type: None,
-            number: AtomicUsize::new(0),
+            number: &NONE,
         }
+    }
+
+    /// With where caches count what it does.
+    #[must_use]
+    pub const fn numbered_at(mut self, number: &'static Number) -> Self {
+        self.number = number;
+        self
     }
 
     /// With the expression that names its cache.
@@ -220,27 +242,27 @@ impl Site {
     /// Its number among the sites that caches count for; 0 if it has none yet.
     #[inline]
     pub(crate) fn number(&self) -> usize {
-        self.number.load(Ordering::Relaxed)
+        self.number.0.load(Ordering::Relaxed)
     }
 
     /// Its number, from 1 on, which it has from now on; nothing for what is by hand.
     pub(crate) fn numbered(&self) -> Option<usize> {
         static NUMBERED: AtomicUsize = AtomicUsize::new(0);
 
-        if std::ptr::eq(self, &raw const BY_HAND) {
+        if std::ptr::eq(self.number, &raw const NONE) {
             return None;
         }
         if self.number() == 0 {
             let next = NUMBERED.fetch_add(1, Ordering::Relaxed) + 1;
             // Of two threads that come at once, the number of one is never used.
-            let _ = self.number.compare_exchange(0, next, Ordering::Relaxed, Ordering::Relaxed);
+            let _ = self.number.0.compare_exchange(0, next, Ordering::Relaxed, Ordering::Relaxed);
         }
         Some(self.number())
     }
 
     #[cfg(test)]
     pub(crate) fn set_number(&self, number: usize) {
-        self.number.store(number, Ordering::Relaxed);
+        self.number.0.store(number, Ordering::Relaxed);
     }
 
     pub(crate) fn place(&self) -> Place {

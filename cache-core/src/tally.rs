@@ -293,7 +293,7 @@ impl Inner {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::site::BY_HAND;
+    use crate::site::{BY_HAND, Number};
 
     #[test]
     fn counts_from_many_threads_add_up() {
@@ -316,8 +316,9 @@ mod tests {
 
     #[test]
     fn a_function_has_one_tally_in_each_cache() {
-        static ONE: Site = Site::new("one", "m", "f.rs", 1, "one:<id>");
-        static OTHER: Site = Site::new("other", "m", "f.rs", 2, "other:<id>");
+        static NUMBERS: [Number; 2] = [const { Number::new() }; 2];
+        static ONE: Site = Site::new("one", "m", "f.rs", 1, "one:<id>").numbered_at(&NUMBERS[0]);
+        static OTHER: Site = Site::new("other", "m", "f.rs", 2, "other:<id>").numbered_at(&NUMBERS[1]);
         let books = [(); 2].map(|()| Box::<Book>::default());
         books[0].of(&ONE).add(Count::Misses, 1);
         books[1].of(&ONE).add(Count::Misses, 2);
@@ -334,7 +335,8 @@ mod tests {
 
     #[test]
     fn functions_beyond_the_last_line_count_as_by_hand() {
-        static LATE: Site = Site::new("late", "m", "f.rs", 1, "late:<id>");
+        static NUMBER: Number = Number::new();
+        static LATE: Site = Site::new("late", "m", "f.rs", 1, "late:<id>").numbered_at(&NUMBER);
         LATE.set_number(FUNCTIONS);
         let book = Book::default();
         book.of(&LATE).add(Count::Loads, 3);

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use cache_core::KeyWriter;
-use cache_core::private::{Copies, Lookup, Miss, Okay, Serde, Site, lookup_stale, refresh, time_of_day};
+use cache_core::private::{
+    Copies, Lookup, Miss, Number, Okay, Serde, Site, lookup_stale, refresh, time_of_day,
+};
 use http::request::Parts;
 use http::{Request, Response};
 use http_body::Body;
@@ -24,7 +26,10 @@ use super::policy;
 pub(super) type Pages = Okay<Arc<Kept>, Failing, Copies>;
 
 /// How the loads of pages are shown: no path, no host.
-static SITE: Site = Site::new("CacheLayer", module_path!(), file!(), line!(), "http:<host>:<path>:<query>");
+static SITE: Site = Site::new("CacheLayer", module_path!(), file!(), line!(), "http:<host>:<path>:<query>")
+    .numbered_at(&NUMBER);
+
+static NUMBER: Number = Number::new();
 
 /// Keys that are followed to a variant. Beyond it a request goes through: no service needs as many.
 const MAX_DEPTH: u32 = 3;

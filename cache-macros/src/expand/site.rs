@@ -29,9 +29,10 @@ pub(super) fn of_cached(plan: &Plan<'_>, private: &Private<'_>) -> TokenStream {
         .map(|template| claim(template, plan.args));
     quote!({
         #claim
+        static NUMBER: #private::Number = #private::Number::new();
         static SITE: #private::Site =
             #private::Site::new(#name, ::core::module_path!(), ::core::file!(), ::core::line!(), #template)
-                #facts #value_type;
+                .numbered_at(&NUMBER) #facts #value_type;
         #private::submit!(&SITE);
         &SITE
     })
@@ -43,8 +44,10 @@ pub(super) fn of_put(plan: &PutPlan<'_>, private: &Private<'_>) -> TokenStream {
     let template = plan.args.key.get().map(|template| template.literal.value());
     let facts = put_facts(plan.args);
     quote!({
+        static NUMBER: #private::Number = #private::Number::new();
         static SITE: #private::Site =
-            #private::Site::new(#name, ::core::module_path!(), ::core::file!(), ::core::line!(), #template) #facts;
+            #private::Site::new(#name, ::core::module_path!(), ::core::file!(), ::core::line!(), #template)
+                .numbered_at(&NUMBER) #facts;
         &SITE
     })
 }
