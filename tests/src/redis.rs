@@ -346,6 +346,6 @@ pub fn free_port() -> u16 {
     }
 }
 
-fn random() -> u64 {
+pub(crate) fn random() -> u64 {
     RandomState::new().hash_one(0)
 }
