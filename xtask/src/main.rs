@@ -2,6 +2,7 @@
 //! Here: the command line. What is checked is in `steps`, how it is run and reported in `suite`.
 
 mod browser;
+mod claims;
 mod counts;
 mod house;
 mod install;

@@ -12,7 +12,7 @@ use crate::suite::{Done, Failure, Outcome, Step};
 use crate::tree::Tree;
 use crate::version::Version;
 use crate::workspace::{Package, Workspace, test_targets};
-use crate::{browser, house, report};
+use crate::{browser, claims, house, report};
 
 /// Every step of `cargo xtask test`.
 pub(crate) const ALL: &[Step] = &[
@@ -26,6 +26,7 @@ pub(crate) const ALL: &[Step] = &[
         about: "files say what lives in them, stay short, and name no machine",
         run: house,
     },
+    Step { name: "claims", about: "each row of docs/features.md names a test that is there", run: claims },
     Step { name: "fmt", about: "rustfmt has nothing to change", run: fmt },
     Step {
         name: "clippy",
@@ -113,6 +114,18 @@ fn house(workspace: &Workspace) -> Outcome {
         Ok(Done::passed(format!("{files} files")))
     } else {
         Err(Failure(faults.join("\n")))
+    }
+}
+
+fn claims(workspace: &Workspace) -> Outcome {
+    const PAGE: &str = "docs/features.md";
+    let read = |path: &str| fs::read_to_string(workspace.root().join(path)).ok();
+    let page = read(PAGE).ok_or_else(|| Failure(format!("{PAGE} cannot be read")))?;
+    match claims::check(&page, read) {
+        Ok(claims) => Ok(Done::passed(format!("{} rows, {} tests", claims.rows, claims.tests))),
+        Err(faults) => {
+            Err(Failure(faults.iter().map(|fault| format!("{PAGE}, {fault}")).collect::<Vec<_>>().join("\n")))
+        }
     }
 }
 
