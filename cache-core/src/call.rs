@@ -34,6 +34,7 @@ use crate::tiers::Wanted;
 pub use answer::Answer;
 use approach::{Course, First, Lead, Sought, embark, seek};
 pub use each::{EachCall, bypass_each, lookup_each, refresh_each};
+use glance::{Glance, glance};
 use load::{Landed, Made, loaded};
 use reload::Due;
 pub use reload::lookup_stale;
@@ -358,10 +359,26 @@ impl<'f, S: Shape> Miss<'f, S> {
         async move {
             let mut lead = None;
             if let Some(target) = &self.target {
+                let wanted = self.wanted(target, &self.tags);
+                let mut asks = true;
                 let course = match course {
+                    Course::Board => {
+                        let mut found = None::<S::Value>;
+                        let glance = glance(target, &wanted, &mut found).await;
+                        let output = match glance {
+                            Glance::Value => found.and_then(|value| self.shape.output(Some(value))),
+                            Glance::Absent => self.shape.output(None),
+                            Glance::Nothing | Glance::Unavailable => None,
+                        };
+                        if let Some(output) = output {
+                            return output;
+                        }
+                        asks = glance != Glance::Unavailable;
+                        course
+                    }
                     Course::Wait(seat) => match seat.wait(target.cache.inner().settings.load_limit).await {
                         Waited::Landed(Outcome::Value(entry))
-                            if self.wanted(target, &self.tags).accepts(&entry)
+                            if wanted.accepts(&entry)
                                 && let Some(output) = answer_of(self.shape, target, &entry) =>
                         {
                             outcome::note(outcome::Outcome::Joined);
@@ -371,9 +388,8 @@ impl<'f, S: Shape> Miss<'f, S> {
                     },
                     course => course,
                 };
-                let wanted = self.wanted(target, &self.tags);
-                // Boxed, since hardly anybody comes to this who waits for another's load.
-                match Box::pin(seek(self.shape, target, wanted, course)).await {
+                // Boxed, since hardly anybody comes to this who waits for another's load or has a hit in a remote store.
+                match Box::pin(seek(self.shape, target, wanted, course, asks)).await {
                     Sought::Answer(output) => return output,
                     Sought::Load(duty) => lead = duty,
                     // Nobody finds one who does not ask for it.

@@ -9,6 +9,7 @@
 
 use std::collections::HashMap;
 use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Poll, Waker};
@@ -106,10 +107,9 @@ impl Supervisor {
         let (batch, place) = self.join(budget, look);
         if place.name == 0 {
             turn().await;
-            if let Some(asked) = batch.depart_alone() {
-                let _under_way = UnderWay::of(&self.reads().under_way);
-                // Boxed, so that reads which leave together carry nothing of it around.
-                return Box::pin(self.read_all(budget, &asked)).await?.seen(look, place);
+            let alone = batch.depart_alone().map(|asked| self.read_alone(budget, asked, look, place));
+            if let Some(alone) = alone {
+                return alone.await;
             }
         }
         let together = poll_fn(|context| match &mut *batch.state.lock() {
@@ -124,9 +124,28 @@ impl Supervisor {
         if let Some(seen) = together.await? {
             return Ok(seen);
         }
-        let mut asked = Asked::default();
-        let place = asked.add(look);
-        Box::pin(self.read_all(budget, &asked)).await?.seen(look, place)
+        let again = {
+            let mut asked = Asked::default();
+            let place = asked.add(look);
+            self.read_alone(budget, asked, look, place)
+        };
+        again.await
+    }
+
+    /// What `look` sees, whose question is `asked` for it alone.
+    ///
+    /// Boxed with all that it needs, so that reads which leave together carry nothing of it around.
+    fn read_alone<'r>(
+        self: &'r Arc<Self>,
+        budget: Budget,
+        asked: Asked,
+        look: &'r Look<'_>,
+        place: Place,
+    ) -> Pin<Box<impl Future<Output = Result<Seen, Failure>> + use<'r>>> {
+        Box::pin(async move {
+            let _under_way = UnderWay::of(&self.reads().under_way);
+            self.read_all(budget, &asked).await?.seen(look, place)
+        })
     }
 
     /// The answers to all that is `asked`, in one round trip.

@@ -4,7 +4,6 @@
 
 use std::sync::Arc;
 
-use super::glance::{Glance, glance};
 use super::reload::{self, Due, Source};
 use super::{MAX_WAITS, Target, answer_of, turn};
 use crate::cache::Inner;
@@ -26,32 +25,19 @@ pub(super) enum Sought<O> {
     Load(Option<Lead>),
 }
 
+/// The remote store is asked if the caller `asks` for it.
 pub(super) async fn seek<S>(
     shape: S,
     target: &Target,
     wanted: Wanted<'_>,
     course: Course,
+    asks: bool,
 ) -> Sought<S::Output>
 where
     S: Shape<Value: Clone + Send + 'static>,
 {
     let cache = target.cache.inner();
-    let mut asks = true;
-    if matches!(course, Course::Board) {
-        let mut found = None::<S::Value>;
-        let glance = glance(target, wanted, &mut found).await;
-        let output = match glance {
-            Glance::Value => found.and_then(|value| shape.output(Some(value))),
-            Glance::Absent => shape.output(None),
-            Glance::Nothing | Glance::Unavailable => None,
-        };
-        if let Some(output) = output {
-            return Sought::Answer(output);
-        }
-        asks = glance != Glance::Unavailable;
-    }
-    // Boxed, so that a hit in a remote store carries nothing of it around.
-    let answer = match Box::pin(approach(cache, target, wanted, course, asks)).await {
+    let answer = match approach(cache, target, wanted, course, asks).await {
         Step::Found(entry) => answer_of(shape, target, &entry),
         Step::Failed(error) => shape.failed(&error),
         Step::Due(due) => return Sought::Due(due),
@@ -132,7 +118,7 @@ fn overlooked(target: &Target, wanted: Wanted<'_>) -> Option<Arc<Entry>> {
     cache.peek(target.key.borrow(), look).inspect(|_| cache.tally(wanted.site).late_hit())
 }
 
-/// From a miss to a value, or to the duty of loading one. The remote store is asked if the caller `asks` for it.
+/// From a miss to a value, or to the duty of loading one.
 async fn approach(
     cache: &Inner,
     target: &Target,

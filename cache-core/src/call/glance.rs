@@ -26,7 +26,7 @@ pub(super) enum Glance {
 
 /// Looks for `target` in the remote store, where that is the only one; puts its value into `place`, an `Option` of its
 /// type.
-pub(super) async fn glance(target: &Target, wanted: Wanted<'_>, place: &mut (dyn Any + Send)) -> Glance {
+pub(super) async fn glance(target: &Target, wanted: &Wanted<'_>, place: &mut (dyn Any + Send)) -> Glance {
     let (cache, key) = (target.cache.inner(), &target.key);
     let Some(bytes) = wanted.typed.bytes else { return Glance::Nothing };
     // Who takes stale values asks how old they are. Who finds a load under way waits for it.

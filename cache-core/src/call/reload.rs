@@ -217,7 +217,7 @@ where
         loop {
             let due = match self.due.take() {
                 Some(due) => due,
-                None => match seek(shape, &target, wanted, Course::Board).await {
+                None => match seek(shape, &target, wanted, Course::Board, true).await {
                     Sought::Answer(output) => return output,
                     Sought::Load(lead) => return self.run(&target, &tags, lead, loader()).await,
                     Sought::Due(due) => due,
