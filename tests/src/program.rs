@@ -1,7 +1,7 @@
 //! An example as its user runs it: its own process, its own database file, told by environment variables, asked over HTTP.
 
 use std::fmt::Debug;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write as _};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -22,8 +22,9 @@ use crate::redis::Server;
 const LISTENING: &str = "listening on http://";
 
 // The program ends with its keeper, and the keeper with the pipe to it: no test leaves a program behind, not even one that
-// is killed.
-const KEEPER: &str = r#""$0" "$@" & read -r _; kill -9 $! 2>/dev/null; wait"#;
+// is killed. What comes through the pipe are names of signals to pass on. Only the program keeps what it prints to open, so
+// that its end is seen.
+const KEEPER: &str = r#""$0" "$@" & exec >/dev/null; while read -r signal; do kill -"$signal" $!; done; kill -9 $! 2>/dev/null; wait"#;
 
 /// A running example.
 ///
@@ -214,6 +215,17 @@ impl Program {
         (read > 0).then(|| line.trim_end().to_owned())
     }
 
+    /// Interrupts it, as Ctrl-C does, and waits for its end: the lines that it printed until then.
+    ///
+    /// # Panics
+    ///
+    /// If it cannot be told.
+    pub fn interrupt(&mut self) -> Vec<String> {
+        let pipe = self.keeper.stdin.as_mut().expect("a pipe");
+        pipe.write_all(b"INT\n").expect("a keeper that reads");
+        std::iter::from_fn(|| self.line()).collect()
+    }
+
     /// Asks for `path`, and for JSON from it.
     ///
     /// # Panics
@@ -248,19 +260,31 @@ impl Program {
         body: Option<&impl Serialize>,
         headers: &[(&str, &str)],
     ) -> Reply {
+        let Some(body) = body else { return self.send_bytes(method, path, Vec::new(), headers).await };
+        let bytes = serde_json::to_vec(body).expect("JSON");
+        let headers: Vec<_> =
+            headers.iter().copied().chain([(CONTENT_TYPE.as_str(), "application/json")]).collect();
+        self.send_bytes(method, path, bytes, &headers).await
+    }
+
+    /// Sends any request with these bytes as its body.
+    ///
+    /// # Panics
+    ///
+    /// If there is no answer.
+    pub async fn send_bytes(
+        &self,
+        method: Method,
+        path: &str,
+        body: impl Into<Bytes>,
+        headers: &[(&str, &str)],
+    ) -> Reply {
         let mut request =
             Request::builder().method(method).uri(path).header("host", self.address.to_string());
         for &(name, value) in headers {
             request = request.header(name, value);
         }
-        let bytes = match body {
-            Some(body) => {
-                request = request.header(CONTENT_TYPE, "application/json");
-                serde_json::to_vec(body).expect("JSON")
-            }
-            None => Vec::new(),
-        };
-        let request = request.body(Full::new(Bytes::from(bytes))).expect("a request");
+        let request = request.body(Full::new(body.into())).expect("a request");
         let stream = TcpStream::connect(self.address).await.expect("the program listens");
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.expect("HTTP/1.1");
