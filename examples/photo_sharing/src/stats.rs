@@ -44,13 +44,15 @@ pub(crate) async fn cache(State(app): State<App>) -> Json<CacheStats> {
 pub(crate) struct Stats {
     database_queries: u64,
     queries: BTreeMap<&'static str, u64>,
+    /// Calls that waited for the load of another.
+    joins: u64,
     cache: CacheStats,
 }
 
 pub(crate) async fn all(State(app): State<App>) -> Json<Stats> {
-    let queries = app.db.asked();
+    let (queries, joins) = (app.db.asked(), app.cache.stats().joins);
     let Json(cache) = cache(State(app)).await;
-    Json(Stats { database_queries: queries.values().sum(), queries, cache })
+    Json(Stats { database_queries: queries.values().sum(), queries, joins, cache })
 }
 
 #[derive(Deserialize)]
