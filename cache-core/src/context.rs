@@ -33,6 +33,10 @@ pub(crate) struct Context {
 /// Outside a load it does nothing. Inside one, the entry is invalidated with the tag from then on; and if the
 /// tag was invalidated since the load began, the value is returned and not stored.
 ///
+/// The entry stays in this process: others could not tell whether the tag has moved since. With a remote store alone it is
+/// not stored at all. A tag that the attribute's `tags` names as well changes nothing; nor do those of cached functions that
+/// the load calls, which are its own too, if `tags` names them.
+///
 /// # Examples
 ///
 /// ```

@@ -45,7 +45,8 @@ impl Cache {
     /// remote store.
     ///
     /// What is not there, or is no `i64`, counts as 0 and is kept for the cache's default time to live; a counter
-    /// keeps the time that it has. A sum that is no `i64` is an [`ErrorKind::Encode`], and changes nothing. After
+    /// keeps the time that it has. For another time, or another beginning, [`set_if_absent`](Self::set_if_absent) an `i64` first,
+    /// or [`expire`](Self::expire) it afterwards. A sum that is no `i64` is an [`ErrorKind::Encode`], and changes nothing. After
     /// an [`ErrorKind::Timeout`] it is not known whether `by` was added.
     ///
     /// # Examples

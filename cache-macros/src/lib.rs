@@ -403,8 +403,9 @@ pub fn cached(args: TokenStream, item: TokenStream) -> TokenStream {
 /// call     = cached function "(" argument { "," argument } ")"      argument: an expression, or "_" for every value
 /// ```
 ///
-/// `<result…>`, and `result` in a call, read the value that the function returned; such targets exist only when it
-/// returned one. The arguments of a call are checked by rustc against the cached function.
+/// `<result…>`, and `result` in a call, read the value that the function returned: of a `Result` its `Ok`, of an `Option` its
+/// `Some`. Such targets exist only when it returned one. The arguments of a call are checked by rustc against the cached
+/// function, which may be named by its path: `users::profile(id)`.
 ///
 /// The targets are invalidated whenever the body may have taken effect: on `Ok` and `Err`, on a panic, and when the
 /// future is dropped part-way. The call returns after the invalidation is acknowledged.
