@@ -66,9 +66,10 @@ impl Downloads {
     }
 
     async fn increment(&self, photo_id: i64) -> Result<larder::Result<i64>, sqlx::Error> {
-        match self.cache.get::<i64>(key(photo_id)).await {
-            Ok(Some(_)) => {}
-            Ok(None) => {
+        // Not `get`: of a counter that Redis has lost a near copy may be left, and the next would begin at one.
+        match self.cache.exists(key(photo_id)).await {
+            Ok(true) => {}
+            Ok(false) => {
                 let count = self.written(photo_id).await?.max(self.remembered(photo_id));
                 // Of several programs that find none, the first sets where it begins.
                 if let Err(error) = self.cache.set_if_absent(key(photo_id), &count, WEEK).await {

@@ -132,6 +132,40 @@ async fn interrupted() {
 
 #[cfg(test)]
 mod tests {
+    use larder::keys;
+
+    /// The keys of the system that are kept by an attribute, with the shortest and the longest time that it gives them, in
+    /// minutes. The profile and the counters are kept by hand, and results for as long as `SEARCH_TTL` says.
+    const CONFIGURED: [(&str, u64, u64); 14] = [
+        ("user:<user_id>:albums", 5, 10),
+        ("album:<album_id>:details", 30, 60),
+        ("album:<album_id>:faces", 60, 60),
+        ("album:<album_id>:summary", 60, 60),
+        ("album:<album_id>:clusters", 60, 60),
+        ("album:<album_id>:photos", 10, 30),
+        ("photo:<photo_id>:details", 60, 60),
+        ("photo:<photo_id>:status", 1, 5),
+        ("face:<face_id>:details", 24 * 60, 24 * 60),
+        ("face:<face_id>:embedding", 24 * 60, 24 * 60),
+        ("face:<face_id>:similar", 10, 30),
+        ("user:<user_id>:settings", 60, 60),
+        ("user:<user_id>:permissions", 30, 30),
+        ("search:<prefix:hash>:suggestions", 60, 60),
+    ];
+
+    #[test]
+    fn every_configuration_has_its_key_and_its_time_to_live() {
+        let declared = keys();
+        for (template, shortest, longest) in CONFIGURED {
+            let ttl = declared.iter().find(|known| known.template == template).and_then(|known| known.ttl);
+            let minutes = ttl.map(|ttl| ttl.as_secs() / 60);
+            assert!(minutes.is_some_and(|ttl| (shortest..=longest).contains(&ttl)), "{template}: {ttl:?}");
+        }
+        let by_expression = declared.iter().find(|known| known.template == "search:<request:hash>:results");
+        assert_eq!(by_expression.map(|known| known.ttl), Some(None));
+        assert_eq!(crate::search::ttl().as_secs(), 600);
+    }
+
     #[test]
     fn every_target_is_a_key_or_a_tag_of_some_function() {
         larder::check().unwrap();

@@ -20,7 +20,7 @@ use crate::users::{self, Caller};
 /// How long results are kept: told by `SEARCH_TTL`, in seconds.
 pub(crate) static TTL: OnceLock<Duration> = OnceLock::new();
 
-fn ttl() -> Duration {
+pub(crate) fn ttl() -> Duration {
     TTL.get().copied().unwrap_or(Duration::from_mins(10))
 }
 

@@ -106,6 +106,7 @@ async fn faces_appear_when_they_have_been_found(backend: &Backend) {
         service.processed(photo).await;
     }
     assert_eq!(service.json::<Value>("/albums/1/photos").await.as_array().map(Vec::len), Some(3));
+    assert_eq!(service.json::<Value>("/albums/1/faces").await.as_array().map(Vec::len), Some(3));
     let summary: Value = service.json("/albums/1/summary").await;
     assert_eq!(summary, json!({ "photos": 3, "bytes": 300, "processed": 3, "faces": 3, "people": 0 }));
     assert_eq!(service.json::<Value>("/albums/1/clusters").await, json!([[1, 2], [3]]));
