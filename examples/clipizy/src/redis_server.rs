@@ -1,0 +1,114 @@
+//! A Redis of the report's own: started, stopped and started again, with what it keeps in a temporary folder.
+
+use std::io::ErrorKind;
+use std::process::{Stdio, id};
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::process::{Child, Command};
+use tokio::time::{Instant, sleep};
+
+use crate::error::{Error, Result};
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// It ends with this.
+#[derive(Debug)]
+pub(crate) struct RedisServer {
+    port: u16,
+    folder: TempDir,
+    process: Option<Child>,
+}
+
+impl RedisServer {
+    /// An empty server, on a port of its own.
+    pub(crate) async fn start() -> Result<Self> {
+        let folder = tempfile::Builder::new().prefix("clipizy-redis-").tempdir()?;
+        let mut server = Self { port: free_port().await?, folder, process: None };
+        server.start_again().await?;
+        Ok(server)
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Starts it with what it had when it was stopped.
+    pub(crate) async fn start_again(&mut self) -> Result<()> {
+        self.process = Some(self.run(self.port).await?);
+        Ok(())
+    }
+
+    /// Stops it as `kill -9` does.
+    pub(crate) async fn stop(&mut self) -> Result<()> {
+        if let Some(mut process) = self.process.take() {
+            process.kill().await?;
+        }
+        Ok(())
+    }
+
+    /// Whether a stopped server still has `name` on its disk: looked up by starting it where nobody else knows of it.
+    pub(crate) async fn has_on_disk(&self, name: &str) -> Result<bool> {
+        let port = free_port().await?;
+        let mut process = self.run(port).await?;
+        let there = redis::cmd("EXISTS").arg(name).query_async(&mut connection(port).await?).await;
+        process.kill().await?;
+        Ok(there?)
+    }
+
+    /// The length of the value under `name`, in bytes.
+    pub(crate) async fn length(&self, name: &str) -> Result<usize> {
+        let mut connection = connection(self.port).await?;
+        Ok(redis::cmd("STRLEN").arg(name).query_async(&mut connection).await?)
+    }
+
+    /// Runs a process on `port`, and waits until it answers.
+    async fn run(&self, port: u16) -> Result<Child> {
+        let mut command = Command::new("redis-server");
+        command.args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--save", ""]);
+        // It writes down everything that it is told, so that it comes back with what it had.
+        command.args(["--appendonly", "yes", "--appendfsync", "always", "--dir"]).arg(self.folder.path());
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
+        let process = command.spawn().map_err(|error| match error.kind() {
+            ErrorKind::NotFound => Error::Cache(
+                "this report stops and starts a redis-server of its own, and there is none: install it with \
+                 `apt install redis-server`, `dnf install redis` or `brew install redis`"
+                    .to_owned(),
+            ),
+            _ => error.into(),
+        })?;
+        let began = Instant::now();
+        loop {
+            match connection(port).await {
+                Ok(_) => return Ok(process),
+                Err(error) if began.elapsed() > PATIENCE => return Err(error),
+                // It tells nobody that it is ready.
+                Err(_) => sleep(Duration::from_millis(10)).await,
+            }
+        }
+    }
+}
+
+async fn connection(port: u16) -> Result<MultiplexedConnection> {
+    let client = redis::Client::open(("127.0.0.1", port))?;
+    let mut connection = client.get_multiplexed_async_connection().await?;
+    // It may listen and still be loading.
+    redis::cmd("PING").query_async::<String>(&mut connection).await?;
+    Ok(connection)
+}
+
+/// A port below those that the system gives to outgoing connections: it stays free while the server is away.
+async fn free_port() -> Result<u16> {
+    let first = u16::try_from(id() % 12_000).unwrap_or_default();
+    for step in 0..12_000_u16 {
+        let port = 20_000 + (first + step) % 12_000;
+        if TcpListener::bind(("127.0.0.1", port)).await.is_ok() {
+            return Ok(port);
+        }
+    }
+    Err(Error::Cache(
+        "there is no free port from 20000 to 31999; end something that listens there".to_owned(),
+    ))
+}

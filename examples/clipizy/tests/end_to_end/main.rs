@@ -1,0 +1,96 @@
+//! Clipizy as its users have it: the program itself, asked over HTTP, with its values in memory, in Redis, and in both.
+
+mod by_hand;
+mod outage;
+mod services;
+mod settings;
+mod together;
+
+use http::{Method, StatusCode};
+use serde_json::Value;
+use tests::eventually;
+use tests::program::{Backend, Database, Program, Reply};
+
+const CLIPIZY: &str = env!("CARGO_BIN_EXE_clipizy");
+
+fn start(backend: &Backend) -> (Program, Database) {
+    let database = Database::new();
+    (Program::start(CLIPIZY, backend, &database), database)
+}
+
+/// Asks, and again where the cache had no answer in time, as it may on a busy machine.
+async fn ask(program: &Program, method: Method, path: &str, body: Option<Value>) -> Reply {
+    ask_with(program, method, path, body, &[]).await
+}
+
+async fn ask_with(
+    program: &Program,
+    method: Method,
+    path: &str,
+    body: Option<Value>,
+    headers: &[(&str, &str)],
+) -> Reply {
+    let mut answered = None;
+    eventually(async || {
+        let reply = program.send(method.clone(), path, body.as_ref(), headers).await;
+        let is_answer = reply.status != StatusCode::SERVICE_UNAVAILABLE;
+        answered = Some(reply);
+        is_answer
+    })
+    .await;
+    answered.expect("an answer")
+}
+
+async fn get(program: &Program, path: &str) -> Value {
+    let reply = ask(program, Method::GET, path, None).await;
+    assert_eq!(reply.status, StatusCode::OK, "GET {path}: {}", text(&reply));
+    reply.json()
+}
+
+async fn put(program: &Program, path: &str, body: Value) -> Reply {
+    ask(program, Method::PUT, path, Some(body)).await
+}
+
+async fn post(program: &Program, path: &str, body: Value) -> Reply {
+    ask(program, Method::POST, path, Some(body)).await
+}
+
+async fn delete(program: &Program, path: &str) -> Reply {
+    ask(program, Method::DELETE, path, None).await
+}
+
+fn text(reply: &Reply) -> String {
+    String::from_utf8_lossy(&reply.body).into_owned()
+}
+
+/// Asserts that the request was refused, and that the answer says `why`.
+fn refused(reply: &Reply, status: StatusCode, why: &str) {
+    assert!(reply.status == status && text(reply).contains(why), "{status}, {why}: {reply:?}");
+}
+
+/// How often the program has done `what`, such as `queries`.
+async fn done(program: &Program, what: &str) -> u64 {
+    get(program, "/stats").await[what].as_u64().expect("a number")
+}
+
+/// Asserts that `path` is answered from the cache: the program does nothing of `what` for it.
+///
+/// In memory the very next answer is. Where Redis may be late on a busy machine, one of the next is.
+async fn is_hit(program: &Program, backend: &Backend, path: &str, what: &str) {
+    let is_hit = async || {
+        let before = done(program, what).await;
+        get(program, path).await;
+        done(program, what).await == before
+    };
+    match backend {
+        Backend::Memory => assert!(is_hit().await, "{path} is not cached"),
+        Backend::Redis(_) | Backend::Tiered(_) => eventually(is_hit).await,
+    }
+}
+
+/// Asserts that `path` is answered anew: the program does something of `what` for it.
+async fn is_miss(program: &Program, path: &str, what: &str) {
+    let before = done(program, what).await;
+    get(program, path).await;
+    assert!(done(program, what).await > before, "{path} is cached");
+}
