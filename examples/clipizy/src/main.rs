@@ -102,3 +102,11 @@ async fn until_stopped() {
         std::future::pending::<()>().await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_target_of_an_invalidation_can_match_a_key() {
+        larder::check().unwrap();
+    }
+}

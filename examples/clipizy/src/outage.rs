@@ -1,5 +1,5 @@
-//! `cargo run -p clipizy -- outage`: Redis is stopped under traffic and started again, and a table says what callers saw of
-//! it, second by second. `outage tiered` does the same with near copies in this process.
+//! `cargo run -p clipizy -- outage`: Redis is killed under traffic and started again, then stands still and goes on, and a
+//! table says what callers saw of it, second by second. `outage tiered` does the same with near copies in this process.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -21,8 +21,9 @@ const CLIENTS: i64 = 8;
 const PAUSE: Duration = Duration::from_millis(2);
 const SECOND: Duration = Duration::from_secs(1);
 const NAMESPACE: &str = "clipizy";
-/// Whose name is changed while the server is away.
-const RENAMED: i64 = 7;
+/// Whose name is changed while the server is away, and whose while it stands still.
+const KILLED: i64 = 7;
+const STILL: i64 = 8;
 
 pub(crate) async fn report() -> Result<()> {
     let tiered = std::env::args().nth(2).as_deref() == Some("tiered");
@@ -47,29 +48,31 @@ pub(crate) async fn report() -> Result<()> {
         if tiered { "a near cache and Redis" } else { "Redis" }
     );
     Table::head();
-    table.seconds(3, "up").await;
+    table.seconds(2, "up").await;
 
     server.stop().await?;
     println!("   redis-server is killed");
-    table.seconds(2, "down").await;
-    let renamed = Change { name: "Listener 7, renamed".to_owned(), plan: "studio".to_owned() };
-    let began = Instant::now();
-    let user = database.update_user(RENAMED, &renamed).await?;
-    let revision = user.map_or(0, |user| user.revision);
-    traffic.acknowledged(RENAMED, revision);
-    println!("   user {RENAMED} is renamed: revision {revision}, in {:.1?}", began.elapsed());
-    table.seconds(3, "down").await;
-
-    let name = format!("{NAMESPACE}:user:{RENAMED}");
-    let old = server.has_on_disk(&name).await?;
-    println!("   on the disk of redis-server is {}", if old { "the old user still" } else { "no such user" });
+    table.seconds(1, "killed").await;
+    table.rename(&database, KILLED).await?;
+    table.seconds(2, "killed").await;
+    let old = server.has_on_disk(&format!("{NAMESPACE}:user:{KILLED}")).await?;
+    println!("   on its disk is {}", if old { "the old user still" } else { "no such user" });
     server.start_again().await?;
     println!("   redis-server is started again");
-    table.seconds(4, "up").await;
+    table.seconds(3, "up").await;
+
+    server.stand_still().await?;
+    println!("   redis-server stands still: it is there, and does not answer");
+    table.seconds(2, "still").await;
+    table.rename(&database, STILL).await?;
+    table.seconds(2, "still").await;
+    server.go_on().await?;
+    println!("   redis-server goes on, with the old user in its memory");
+    table.seconds(3, "up").await;
 
     clients.shutdown().await;
     table.totals();
-    newcomer(&server, &database, revision, &table.work).await?;
+    newcomer(&server, &database, &table.work).await?;
     server.stop().await
 }
 
@@ -79,13 +82,15 @@ fn cache(server: &RedisServer, tiered: bool) -> Result<Cache> {
     Ok(if tiered { cache.local(Memory::new(10_000)) } else { cache }.build())
 }
 
-/// What a program reads that was not there during the outage, and so knows nothing of a debt.
-async fn newcomer(server: &RedisServer, database: &Database, revision: i64, work: &Work) -> Result<()> {
-    let before = work.queries.get();
-    let user = cache(server, false)?.scope(database.user(RENAMED)).await?;
-    let from = if work.queries.get() == before { "Redis" } else { "the database" };
-    let found = user.map_or(0, |user| user.revision);
-    println!("a program that starts now finds user {RENAMED} in {from}: revision {found} of {revision}");
+/// What a program reads that was not there, and so knows of nothing.
+async fn newcomer(server: &RedisServer, database: &Database, work: &Work) -> Result<()> {
+    let cache = cache(server, false)?;
+    for id in [KILLED, STILL] {
+        let before = work.queries.get();
+        let found = cache.scope(database.user(id)).await?.map_or(0, |user| user.revision);
+        let from = if work.queries.get() == before { "Redis" } else { "the database" };
+        println!("a program that starts now finds user {id} in {from}: revision {found} of 2");
+    }
     Ok(())
 }
 
@@ -169,15 +174,18 @@ impl Table {
     }
 
     /// A row for each of so many seconds.
-    async fn seconds(&mut self, count: u64, redis: &str) {
+    async fn seconds(&mut self, count: u32, redis: &str) {
         let began = Instant::now();
-        for row in 1..=count {
+        for row in 0..count {
             let before = (self.cache.stats().hits, self.work.queries.get());
-            sleep_until(began + SECOND * u32::try_from(row).unwrap_or(u32::MAX)).await;
+            let begins = began + SECOND * row;
+            sleep_until(begins + SECOND / 10).await;
+            // Early, since a server that stands still has its whole deadline for an answer.
+            let health = self.cache.health().await;
+            sleep_until(begins + SECOND).await;
             let hits = self.cache.stats().hits - before.0;
             let queries = self.work.queries.get() - before.1;
-            let health = self.cache.health().await;
-            let owed = health.remote.as_ref().map_or(0, |remote| remote.owed_invalidations);
+            let owed = self.cache.owed_invalidations();
             let Seen { mut times, wrong, errors } = self.traffic.take();
             times.sort_unstable();
             let quantile =
@@ -192,6 +200,18 @@ impl Table {
                 health::breaker(&health),
             );
         }
+    }
+
+    /// Changes a user, and says so.
+    async fn rename(&self, database: &Database, id: i64) -> Result<()> {
+        let change = Change { name: format!("Listener {id}, renamed"), plan: "studio".to_owned() };
+        let began = Instant::now();
+        let user = database.update_user(id, &change).await?;
+        let took = began.elapsed();
+        let revision = user.map_or(0, |user| user.revision);
+        self.traffic.acknowledged(id, revision);
+        println!("   user {id} is renamed: revision {revision}, in {took:.1?}");
+        Ok(())
     }
 
     fn totals(&self) {

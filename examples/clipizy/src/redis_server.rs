@@ -49,6 +49,26 @@ impl RedisServer {
         Ok(())
     }
 
+    /// Lets it stand still: its connections stay open, and nothing is answered.
+    pub(crate) async fn stand_still(&self) -> Result<()> {
+        self.signal("-STOP").await
+    }
+
+    /// Lets it go on.
+    pub(crate) async fn go_on(&self) -> Result<()> {
+        self.signal("-CONT").await
+    }
+
+    async fn signal(&self, signal: &str) -> Result<()> {
+        let Some(process) = self.process.as_ref().and_then(Child::id) else { return Ok(()) };
+        let status = Command::new("kill").args([signal, &process.to_string()]).status().await?;
+        if status.success() {
+            Ok(())
+        } else {
+            Err(Error::Cache(format!("`kill {signal}` ended with {status}")))
+        }
+    }
+
     /// Whether a stopped server still has `name` on its disk: looked up by starting it where nobody else knows of it.
     pub(crate) async fn has_on_disk(&self, name: &str) -> Result<bool> {
         let port = free_port().await?;

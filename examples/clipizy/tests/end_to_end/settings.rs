@@ -114,11 +114,15 @@ fn the_report_of_an_outage_has_no_wrong_answer_and_no_error() {
             row.len() == 11 && row.iter().take(1).all(|first| first.parse::<u64>().is_ok())
         })
         .collect();
-    assert_eq!(rows.len(), 12, "{said}");
+    assert_eq!(rows.len(), 15, "{said}");
     for row in &rows {
         assert_eq!((row[5], row[6]), ("0", "0"), "wrong answers or errors: {row:?}");
     }
-    assert!(rows.iter().any(|row| row[1] == "down" && row[9] == "open" && row[10] != "0"), "{said}");
-    assert_eq!((rows[11][9], rows[11][10]), ("closed", "0"), "{said}");
-    assert!(said.contains("the old user still") && said.contains("revision 2 of 2"), "{said}");
+    for away in ["killed", "still"] {
+        assert!(rows.iter().any(|row| row[1] == away && row[9] == "open" && row[10] != "0"), "{said}");
+    }
+    assert_eq!((rows[14][9], rows[14][10]), ("closed", "0"), "{said}");
+    assert!(rows[14][3].parse::<u64>().is_ok_and(|hits| hits > 0), "{said}");
+    assert!(said.contains("the old user still"), "{said}");
+    assert_eq!(said.matches("revision 2 of 2").count(), 2, "{said}");
 }
