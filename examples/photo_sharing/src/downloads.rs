@@ -82,14 +82,14 @@ impl Downloads {
     }
 
     async fn without_cache(&self, photo_id: i64) -> Result<(), sqlx::Error> {
-        let count: i64 = sqlx::query_scalar(
+        let count: Option<i64> = sqlx::query_scalar(
             "UPDATE photos SET downloads = MAX(downloads, ?) + 1 WHERE id = ? RETURNING downloads",
         )
         .bind(self.remembered(photo_id))
         .bind(photo_id)
-        .fetch_one(self.db.ask("write downloads"))
+        .fetch_optional(self.db.ask("write downloads"))
         .await?;
-        self.forget(photo_id, count);
+        self.forget(photo_id, count.unwrap_or(i64::MAX));
         // Owed until the cache can be reached: then the counter begins anew, from the database.
         let _ = self.cache.delete(key(photo_id)).await;
         Ok(())

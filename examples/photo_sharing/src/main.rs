@@ -99,7 +99,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let usual = format!("sqlite://{}/photos.db?mode=rwc", folder.path().display());
     let db = Db::open(&env::var("DATABASE_URL").unwrap_or(usual)).await?;
     let downloads = Downloads::new(db.clone(), cache.clone());
-    let (queue, processing) = processing::start(db.clone());
+    let (queue, processing) = processing::start(db.clone()).await?;
 
     let address = env::var("ADDRESS").unwrap_or_else(|_| "127.0.0.1:3000".to_owned());
     let listener = TcpListener::bind(&address).await?;

@@ -19,10 +19,15 @@ pub(crate) const DAY: Duration = Duration::from_hours(24);
 /// Photos that wait for their turn, by their ids.
 pub(crate) type Queue = UnboundedSender<i64>;
 
-/// Starts the task. It ends when the queue is dropped and empty.
-pub(crate) fn start(db: Db) -> (Queue, JoinHandle<()>) {
+/// Starts the task, with what a program that was killed has left undone. It ends when the queue is dropped and empty.
+pub(crate) async fn start(db: Db) -> Result<(Queue, JoinHandle<()>), sqlx::Error> {
     let (queue, photos) = unbounded_channel();
-    (queue, tokio::spawn(work(db, photos)))
+    let undone = sqlx::query_scalar("SELECT id FROM photos WHERE status IN ('queued', 'processing')");
+    for photo_id in undone.fetch_all(db.ask("undone photos")).await? {
+        // The other end is below.
+        let _ = queue.send(photo_id);
+    }
+    Ok((queue, tokio::spawn(work(db, photos))))
 }
 
 async fn work(db: Db, mut photos: UnboundedReceiver<i64>) {
@@ -46,8 +51,8 @@ async fn process(db: &Db, photo_id: i64) -> Result<(), Refusal> {
 
 #[cache_invalidate(photos::status(photo_id))]
 async fn set_status(db: &Db, photo_id: i64, status: &str) -> Result<(), sqlx::Error> {
-    let set = sqlx::query("UPDATE photos SET status = ? WHERE id = ?").bind(status).bind(photo_id);
-    set.execute(db.ask("set status")).await.map(|_| ())
+    let set = sqlx::query("UPDATE photos SET status = ? WHERE id = ? AND status <> 'done'");
+    set.bind(status).bind(photo_id).execute(db.ask("set status")).await.map(|_| ())
 }
 
 // Deferred invalidation: not the request that uploaded, but this task clears what shows faces, when they are there. Not
@@ -61,6 +66,12 @@ async fn set_status(db: &Db, photo_id: i64, status: &str) -> Result<(), sqlx::Er
 )]
 async fn finish(db: &Db, photo: &Photo, faces: &[Vec<f32>]) -> Result<(), Refusal> {
     let mut finishing = db.write("store faces").await?;
+    // Another program that began while this one was at it may have done the same.
+    let done =
+        sqlx::query("UPDATE photos SET status = 'done' WHERE id = ? AND status <> 'done'").bind(photo.id);
+    if done.execute(&mut *finishing).await?.rows_affected() == 0 {
+        return Ok(());
+    }
     for face in faces {
         sqlx::query("INSERT INTO faces (photo_id, album_id, embedding) VALUES (?, ?, ?)")
             .bind(photo.id)
@@ -69,10 +80,6 @@ async fn finish(db: &Db, photo: &Photo, faces: &[Vec<f32>]) -> Result<(), Refusa
             .execute(&mut *finishing)
             .await?;
     }
-    sqlx::query("UPDATE photos SET status = 'done' WHERE id = ?")
-        .bind(photo.id)
-        .execute(&mut *finishing)
-        .await?;
     finishing.commit().await?;
     Ok(())
 }

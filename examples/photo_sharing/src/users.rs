@@ -121,7 +121,7 @@ async fn update_role(db: &Db, cache: &Cache, user_id: i64, role: &str) -> Result
 async fn warm(db: &Db, cache: &Cache, user_id: i64) -> Result<usize, Refusal> {
     let profile = cache.warm([profile_key(user_id)], 1, |_| load_profile(db, user_id)).ttl(HOUR);
     let (profile, albums, ..) =
-        tokio::join!(profile, albums::of_user(db, user_id), settings(db, user_id), permissions(db, user_id),);
+        tokio::join!(profile, albums::of_user(db, user_id), settings(db, user_id), permissions(db, user_id));
     // The summaries of all albums, four at a time. They are those of `albums::summary`, under its keys.
     let ids: HashMap<Key, i64> =
         albums?.iter().map(|album| (albums::summary::key(album.id), album.id)).collect();

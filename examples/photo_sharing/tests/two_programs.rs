@@ -67,10 +67,30 @@ async fn one_names_a_person_and_the_other_shows_it(backend: &Backend) {
     until_async(async || one.json::<Value>("/search?q=mar").await[0]["name"] == "Martha").await;
 }
 
+#[tokio::test]
+async fn what_a_killed_program_left_undone_the_next_one_does() {
+    let database = Database::new();
+    let service = Service::start(&Backend::Memory, &database);
+    let boat = service.upload(1, "boat.png", &photo(100)).await;
+    service.processed(boat).await;
+    drop(service);
+    // As it was in the middle of it.
+    let pool = open(&database).await;
+    sqlx::raw_sql("DELETE FROM faces; UPDATE photos SET status = 'processing'").execute(&pool).await.unwrap();
+    pool.close().await;
+    let service = Service::start(&Backend::Memory, &database);
+    service.processed(boat).await;
+    assert_eq!(service.json::<Value>("/albums/1/summary").await["faces"], 1);
+}
+
+async fn open(database: &Database) -> SqlitePool {
+    let options = SqliteConnectOptions::from_str(&database.url()).unwrap();
+    SqlitePool::connect_with(options).await.unwrap()
+}
+
 /// Keeps every program from reading the database until it is dropped. They wait; each query has been begun, and counted.
 async fn hold(database: &Database) -> (SqlitePool, Transaction<'static, Sqlite>) {
-    let options = SqliteConnectOptions::from_str(&database.url()).unwrap();
-    let pool = SqlitePool::connect_with(options).await.unwrap();
+    let pool = open(database).await;
     let held = pool.begin_with("BEGIN EXCLUSIVE").await.unwrap();
     (pool, held)
 }
