@@ -29,7 +29,7 @@ pub(crate) async fn report() -> Result<()> {
         report.row(&format!("places of {country}"), &database.places_uncached(country).await?).await?;
     }
     report.row("50 clips found by `night`", &database.search_uncached("night").await?).await?;
-    for name in ["countries.tsv", "LICENSE-APACHE", "README.md"] {
+    for name in ["countries.tsv", "subdivisions.tsv", "LICENSE-APACHE"] {
         report.row(&format!("text of {name}"), &files.text_uncached(name).await?).await?;
     }
     Ok(())

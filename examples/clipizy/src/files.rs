@@ -14,11 +14,11 @@ use crate::work::Work;
 /// How often the watcher looks.
 const LOOKS: Duration = Duration::from_millis(250);
 
-/// The files that are there at first: texts of this project.
+/// The files that are there at first: a text and two tables of this project.
 const SEEDS: [(&str, &str); 3] = [
     ("LICENSE-APACHE", include_str!("../../../LICENSE-APACHE")),
     ("countries.tsv", include_str!("../../data/countries.tsv")),
-    ("README.md", include_str!("../../../README.md")),
+    ("subdivisions.tsv", include_str!("../../data/subdivisions.tsv")),
 ];
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -89,5 +89,6 @@ fn times(times: &Histogram) -> Value {
 }
 
 fn ms(time: Duration) -> f64 {
-    time.as_secs_f64() * 1000.0
+    // To the microsecond.
+    (time.as_secs_f64() * 1_000_000.0).round() / 1000.0
 }

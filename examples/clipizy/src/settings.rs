@@ -1,7 +1,7 @@
 //! What the environment says beside what larder reads of it: this program's own variables, and the names that the original
 //! had for what larder calls otherwise.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
@@ -16,7 +16,7 @@ pub(crate) struct Settings {
     /// The weather service, if it is not our own.
     pub weather: Option<String>,
     /// What nobody asked to keep.
-    temporary: TempDir,
+    temporary: Option<TempDir>,
 }
 
 impl Settings {
@@ -25,13 +25,18 @@ impl Settings {
         for note in notes(variable)? {
             println!("{note}");
         }
-        let temporary = tempfile::Builder::new().prefix("clipizy-").tempdir()?;
-        let database = temporary.path().join("clipizy.db");
+        let (database, files) = (variable("DATABASE_URL"), variable("FILES").map(PathBuf::from));
+        // What is not given a place is made for this run.
+        let temporary = match (&database, &files) {
+            (Some(_), Some(_)) => None,
+            _ => Some(tempfile::Builder::new().prefix("clipizy-").tempdir()?),
+        };
+        let here = temporary.as_ref().map_or(Path::new("."), TempDir::path);
         Ok(Self {
             address: variable("ADDRESS").unwrap_or_else(|| "127.0.0.1:3000".to_owned()),
-            database: variable("DATABASE_URL")
-                .unwrap_or_else(|| format!("sqlite://{}?mode=rwc", database.display())),
-            files: variable("FILES").map_or_else(|| temporary.path().join("files"), PathBuf::from),
+            database: database
+                .unwrap_or_else(|| format!("sqlite://{}?mode=rwc", here.join("clipizy.db").display())),
+            files: files.unwrap_or_else(|| here.join("files")),
             weather: variable("WEATHER_URL"),
             temporary,
         })
@@ -39,7 +44,7 @@ impl Settings {
 
     /// Removes what nobody asked to keep.
     pub(crate) fn clean_up(self) -> Result<()> {
-        Ok(self.temporary.close()?)
+        Ok(self.temporary.map_or(Ok(()), TempDir::close)?)
     }
 }
 

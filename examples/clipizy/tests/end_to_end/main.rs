@@ -6,6 +6,8 @@ mod services;
 mod settings;
 mod together;
 
+use std::path::{Path, PathBuf};
+
 use http::{Method, StatusCode};
 use serde_json::Value;
 use tests::eventually;
@@ -15,7 +17,21 @@ const CLIPIZY: &str = env!("CARGO_BIN_EXE_clipizy");
 
 fn start(backend: &Backend) -> (Program, Database) {
     let database = Database::new();
-    (Program::start(CLIPIZY, backend, &database), database)
+    (start_on(backend, &database, &[]), database)
+}
+
+/// Starts the program on `database`, with its files beside that, and told `variables`.
+fn start_on(backend: &Backend, database: &Database, variables: &[(&str, &str)]) -> Program {
+    let folder = folder(database);
+    let files = [("FILES", folder.to_str().expect("a path in UTF-8"))];
+    Program::start_with(CLIPIZY, backend, database, &[&files, variables].concat())
+}
+
+/// Where the files are of programs on `database`.
+fn folder(database: &Database) -> PathBuf {
+    let url = database.url();
+    let path = url.strip_prefix("sqlite://").and_then(|path| path.split('?').next()).expect("a path");
+    Path::new(path).with_file_name("files")
 }
 
 /// Asks, and again where the cache had no answer in time, as it may on a busy machine.

@@ -7,7 +7,7 @@ use tests::eventually;
 use tests::program::{Backend, Database, Program};
 use tests::redis::Server;
 
-use crate::{CLIPIZY, ask, done, get, is_hit, put, refused, text};
+use crate::{ask, done, get, is_hit, put, refused, start_on, text};
 
 /// How the cache of `program` says it is.
 async fn redis(program: &Program) -> Value {
@@ -30,7 +30,7 @@ async fn assert_named(program: &Program, id: u64, name: &str) {
 
 async fn outage(mut backend: Backend) {
     let database = Database::new();
-    let program = Program::start(CLIPIZY, &backend, &database);
+    let program = start_on(&backend, &database, &[]);
     for path in ["/users/1", "/users/2"] {
         get(&program, path).await;
         is_hit(&program, &backend, path, "queries").await;
@@ -81,7 +81,7 @@ async fn outage(mut backend: Backend) {
 /// comes back as who it was, with the old user: of what a new server has on its disk nothing is trusted.
 async fn another_program(backend: Backend) {
     let database = Database::new();
-    let program = Program::start(CLIPIZY, &backend, &database);
+    let program = start_on(&backend, &database, &[]);
     get(&program, "/users/1").await;
     is_hit(&program, &backend, "/users/1", "queries").await;
     let server = backend.server().expect("a server");
@@ -97,7 +97,7 @@ async fn another_program(backend: Backend) {
     // Nobody asks the program for the user: it would store the new one over the old one.
     eventually(async || redis(&program).await["owed_invalidations"] == 0).await;
     drop(program);
-    let newcomer = Program::start(CLIPIZY, &backend, &database);
+    let newcomer = start_on(&backend, &database, &[]);
     assert_named(&newcomer, 1, "Ada").await;
 }
 
@@ -127,7 +127,7 @@ async fn a_server_that_comes_later_is_found() {
     let mut backend = Backend::Redis(Server::start());
     server(&mut backend).kill();
     let database = Database::new();
-    let program = Program::start(CLIPIZY, &backend, &database);
+    let program = start_on(&backend, &database, &[]);
     assert_named(&program, 1, "Listener 1").await;
     server(&mut backend).restart();
     is_hit(&program, &backend, "/users/1", "queries").await;

@@ -3,10 +3,10 @@
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use tests::eventually;
-use tests::program::{Backend, Database, Program};
+use tests::program::Backend;
 use tests::redis::Server;
 
-use crate::{CLIPIZY, ask, ask_with, delete, done, get, is_hit, is_miss, post, put, refused, start, text};
+use crate::{ask, ask_with, delete, done, folder, get, is_hit, is_miss, post, put, refused, start, text};
 
 async fn users(backend: &Backend) {
     let (program, _database) = start(backend);
@@ -201,10 +201,8 @@ async fn sessions_on_tiered() {
 }
 
 async fn files(backend: &Backend) {
-    let database = Database::new();
-    let folder = tempfile::tempdir().expect("a folder");
-    let variables = [("FILES", folder.path().to_str().expect("a path in UTF-8"))];
-    let program = Program::start_with(CLIPIZY, backend, &database, &variables);
+    let (program, database) = start(backend);
+    let folder = folder(&database);
     let shown = async |path: &str| text(&ask(&program, Method::GET, path, None).await);
 
     assert!(shown("/files/LICENSE-APACHE").await.contains("Apache License"));
@@ -222,15 +220,15 @@ async fn files(backend: &Backend) {
     assert_eq!(get(&program, "/files/lyrics.txt/about").await["words"], 2);
 
     // By somebody else, past the program: when the watcher has seen it.
-    std::fs::write(folder.path().join("lyrics.txt"), "doo wop doo wop").expect("a file");
+    std::fs::write(folder.join("lyrics.txt"), "doo wop doo wop").expect("a file");
     eventually(async || shown("/files/lyrics.txt").await == "doo wop doo wop").await;
     eventually(async || get(&program, "/files/lyrics.txt/about").await["words"] == 4).await;
-    std::fs::remove_file(folder.path().join("lyrics.txt")).expect("a file");
+    std::fs::remove_file(folder.join("lyrics.txt")).expect("a file");
     eventually(async || shown("/files/lyrics.txt").await.contains("no such file")).await;
 
-    assert_eq!(delete(&program, "/files/README.md").await.json::<Value>()["existed"], true);
+    assert_eq!(delete(&program, "/files/LICENSE-APACHE").await.json::<Value>()["existed"], true);
     refused(
-        &ask(&program, Method::GET, "/files/README.md", None).await,
+        &ask(&program, Method::GET, "/files/LICENSE-APACHE", None).await,
         StatusCode::NOT_FOUND,
         "no such file",
     );

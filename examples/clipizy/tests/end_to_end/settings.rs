@@ -3,10 +3,10 @@
 use std::process::{Command, Output};
 
 use serde_json::Value;
-use tests::program::{Backend, Database, Program};
+use tests::program::{Backend, Database};
 use tests::redis::Server;
 
-use crate::{CLIPIZY, get, is_hit};
+use crate::{CLIPIZY, get, is_hit, start_on};
 
 fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
     let mut command = Command::new(CLIPIZY);
@@ -31,7 +31,8 @@ async fn the_variables_of_the_document_are_read() {
         ("CACHE_NAMESPACE", "clipizy"),
         ("CACHE_DEFAULT_TTL", "77"),
     ];
-    let program = Program::start_with(CLIPIZY, &Backend::Memory, &Database::new(), &variables);
+    let database = Database::new();
+    let program = start_on(&Backend::Memory, &database, &variables);
     get(&program, "/settings").await;
     let backend = Backend::Redis(server);
     is_hit(&program, &backend, "/settings", "queries").await;
@@ -75,7 +76,8 @@ async fn compression_makes_what_redis_holds_smaller() {
     for compression in ["none", "lz4", "zstd"] {
         let backend = Backend::Redis(Server::start());
         let variables = [("CACHE_COMPRESSION", compression)];
-        let program = Program::start_with(CLIPIZY, &backend, &Database::new(), &variables);
+        let database = Database::new();
+        let program = start_on(&backend, &database, &variables);
         let places = get(&program, "/places/fr").await;
         is_hit(&program, &backend, "/places/fr", "queries").await;
         assert_eq!(get(&program, "/places/fr").await, places, "what comes back is what was stored");

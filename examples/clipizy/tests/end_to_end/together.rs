@@ -6,16 +6,13 @@ use tests::eventually;
 use tests::program::{Backend, Database, Program};
 use tests::redis::Server;
 
-use crate::{CLIPIZY, ask, ask_with, delete, get, is_hit, post, put, refused, text};
+use crate::{ask, ask_with, delete, get, is_hit, post, put, refused, start_on, text};
 
 async fn two_programs(backend: &Backend) {
     let database = Database::new();
-    let folder = tempfile::tempdir().expect("a folder");
-    let files = ("FILES", folder.path().to_str().expect("a path in UTF-8"));
-    let one = Program::start_with(CLIPIZY, backend, &database, &[files]);
+    let one = start_on(backend, &database, &[]);
     // Its weather service is nowhere.
-    let other =
-        Program::start_with(CLIPIZY, backend, &database, &[files, ("WEATHER_URL", "http://127.0.0.1:1")]);
+    let other = start_on(backend, &database, &[("WEATHER_URL", "http://127.0.0.1:1")]);
     // In Redis it is new when the write has returned; a near copy goes within `max_staleness`.
     let shows = async |is_new: &dyn Fn(&Value) -> bool, path: &str| match backend {
         Backend::Tiered(_) => eventually(async || is_new(&get(&other, path).await)).await,
