@@ -65,7 +65,12 @@ fn figures(stats: &Stats) -> Value {
         "stores": stats.stores,
         "invalidations": stats.invalidations,
         "evictions": stats.evictions,
-        "errors": { "loads": stats.load_errors, "redis": stats.remote_errors, "timeouts": stats.remote_timeouts },
+        "errors": {
+            "loads": stats.load_errors,
+            "redis": stats.remote_errors,
+            "timeouts": stats.remote_timeouts,
+            "refused_values": stats.remote_refusals,
+        },
         "skipped": stats.remote_skipped,
         "breaker_openings": stats.breaker_openings,
         "hit_times": times(&stats.hit_times),
@@ -89,6 +94,6 @@ fn times(times: &Histogram) -> Value {
 }
 
 fn ms(time: Duration) -> f64 {
-    // To the microsecond.
-    (time.as_secs_f64() * 1_000_000.0).round() / 1000.0
+    // To the nanosecond.
+    (time.as_secs_f64() * 1e9).round() / 1e6
 }

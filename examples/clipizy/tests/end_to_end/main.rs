@@ -1,6 +1,7 @@
 //! Clipizy as its users have it: the program itself, asked over HTTP, with its values in memory, in Redis, and in both.
 
 mod by_hand;
+mod health;
 mod outage;
 mod services;
 mod settings;
