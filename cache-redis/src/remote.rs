@@ -163,6 +163,8 @@ impl RemoteStore for Redis {
             ("INFO", Some("memory")),
             ("DBSIZE", None),
             ("INFO", Some("replication")),
+            ("INFO", Some("stats")),
+            ("INFO", Some("clients")),
         ]
         .map(|(command, word)| Call::command(command, word.into_iter().collect(), Vec::new()));
         let asked = Instant::now();
@@ -198,13 +200,22 @@ fn add_to(health: &mut Health, replies: Vec<Value>) -> Result<(), Failure> {
     let mut replies = replies.into_iter();
     answered(replies.next().unwrap_or_default())?;
     // A user may be allowed to use the store and not to see its figures.
-    let [server, memory, keys, replication] = std::array::from_fn(|_| replies.next().unwrap_or_default());
+    let [server, memory, keys, replication, stats, clients] =
+        std::array::from_fn(|_| replies.next().unwrap_or_default());
     // Valkey says with which version of Redis it agrees, too.
     let version = figure(&server, "valkey_version").or_else(|| figure(&server, "redis_version"));
     let version = version.map(str::to_owned);
     health.server_version = health.server_version.take().or(version);
-    let used = figure(&memory, "used_memory").and_then(|bytes| bytes.parse().ok());
-    health.used_memory = sum(health.used_memory, used);
+    for (all, info, name) in [
+        (&mut health.used_memory, &memory, "used_memory"),
+        (&mut health.connections_received, &stats, "total_connections_received"),
+        (&mut health.commands_processed, &stats, "total_commands_processed"),
+        (&mut health.keyspace_hits, &stats, "keyspace_hits"),
+        (&mut health.keyspace_misses, &stats, "keyspace_misses"),
+        (&mut health.connected_clients, &clients, "connected_clients"),
+    ] {
+        *all = sum(*all, figure(info, name).and_then(|number| number.parse().ok()));
+    }
     let keys = if let Value::Int(keys) = keys { u64::try_from(keys).ok() } else { None };
     health.keys = sum(health.keys, keys);
     health.blind_to_restarts |= Incarnation::told_by(&replication).is_none();

@@ -100,6 +100,10 @@ async fn a_user_needs_few_permissions() {
     server.tell::<()>(&["ACL", "SETUSER", "shop", "+ping"]);
     let health = store.health().await.unwrap();
     assert_eq!((health.server_version, health.used_memory, health.keys), (None, None, None));
+    assert_eq!(
+        (health.connected_clients, health.commands_processed, health.keyspace_hits),
+        (None, None, None)
+    );
 
     server.tell::<()>(&["ACL", "SETUSER", "reader", "on", ">pass", "~*", "+get", "+set"]);
     let error = Redis::connect(server.url_with("reader:pass")).await.unwrap_err();

@@ -231,6 +231,22 @@ async fn health_carries_the_figures_of_the_server() {
     assert!(info.contains(&format!("{kind}_version:{version}\r\n")), "{version}");
     assert!(health.used_memory.unwrap() > 100_000);
     assert_eq!(health.keys, Some(1));
+    let before = [
+        health.commands_processed,
+        health.connections_received,
+        health.keyspace_hits,
+        health.keyspace_misses,
+    ];
+    assert!(value(&store, "name").await.is_some() && value(&store, "none").await.is_none());
+    let other = redis::Client::open(server.url()).unwrap().get_connection().unwrap();
+    let now = store.health().await.unwrap();
+    let after = [now.commands_processed, now.connections_received, now.keyspace_hits, now.keyspace_misses];
+    assert!(
+        before.iter().zip(after).all(|(before, after)| before.is_some() && *before < after),
+        "{before:?} {after:?}"
+    );
+    assert!(now.connected_clients > health.connected_clients, "{now:?}");
+    drop(other);
     assert!(health.round_trip > Duration::ZERO && health.round_trip < Duration::from_secs(1));
 }
 

@@ -298,6 +298,18 @@ pub struct Health {
     pub used_memory: Option<u64>,
     /// Keys in the selected database, other applications' included.
     pub keys: Option<u64>,
+    /// Connections that the server has accepted since it started, those that are closed included.
+    pub connections_received: Option<u64>,
+    /// Connections of clients that are open, other applications' included.
+    pub connected_clients: Option<u64>,
+    /// Commands that the server has run since it started.
+    pub commands_processed: Option<u64>,
+    /// Of the keys that were looked up since the server started, those that were there. A hit in this process looks up none
+    /// there, and what this crate writes beside the values is looked up, too: whether a cache works, its own
+    /// [`hit_ratio`](crate::Stats::hit_ratio) says.
+    pub keyspace_hits: Option<u64>,
+    /// Of the keys that were looked up since the server started, those that were not there.
+    pub keyspace_misses: Option<u64>,
     /// Whether the store would serve what it had forgotten to remove after a restart from an older copy of its data,
     /// or a failover to a server that had not heard everything: it is not told which life of the server it talks to.
     pub blind_to_restarts: bool,
