@@ -27,7 +27,7 @@ CREATE TABLE IF NOT EXISTS awards (
     id INTEGER PRIMARY KEY, user INTEGER NOT NULL REFERENCES users, badge TEXT NOT NULL, points INTEGER NOT NULL,
     awarded_at INTEGER NOT NULL
 );
-CREATE INDEX IF NOT EXISTS awards_of_a_user ON awards (user);
+CREATE INDEX IF NOT EXISTS awards_of_a_user ON awards (user, points);
 CREATE INDEX IF NOT EXISTS awards_by_time ON awards (awarded_at);
 ";
 

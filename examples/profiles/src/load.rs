@@ -24,7 +24,7 @@ use crate::routes::App;
 use crate::settings::Settings;
 
 const SEED: Seed = Seed { users: 2_000, awards: 60_000 };
-const REQUESTS: u64 = 20_000;
+const REQUESTS: u64 = 40_000;
 const CLIENTS: usize = 4;
 
 /// How many answers without any content are timed.
@@ -36,9 +36,27 @@ type Failure = Box<dyn Error + Send + Sync>;
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
     pub(crate) times: Vec<Duration>,
-    pub(crate) hits: u64,
-    /// Pages that the cache was asked for.
+    /// Of the first half of the traffic and of the second.
+    pub(crate) halves: [Lookups; 2],
+}
+
+/// What came of asking the cache.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Lookups {
     pub(crate) asked: u64,
+    pub(crate) hits: u64,
+    /// Those that waited for the load of another.
+    pub(crate) joined: u64,
+}
+
+impl Lookups {
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self {
+            asked: self.asked + other.asked,
+            hits: self.hits + other.hits,
+            joined: self.joined + other.joined,
+        }
+    }
 }
 
 /// One run of the traffic.
@@ -57,7 +75,7 @@ pub(crate) async fn report(settings: &Settings, requests: Option<&str>) -> Resul
     let requests = match requests.map(str::parse) {
         None => REQUESTS,
         Some(Ok(requests)) if requests > 0 => requests,
-        Some(_) => return Err("after `load` comes how many requests, such as `20000`, or nothing".into()),
+        Some(_) => return Err("after `load` comes how many requests, such as `40000`, or nothing".into()),
     };
     let folder = tempfile::tempdir()?;
     let traffic = Arc::new(Traffic::new(SEED.users, requests));
@@ -90,8 +108,9 @@ async fn run(settings: &Settings, traffic: &Arc<Traffic>, database: &Path) -> Re
     while let Some(seen) = clients.join_next().await {
         for (of_all, of_one) in run.seen.iter_mut().zip(seen??) {
             of_all.times.extend(of_one.times);
-            of_all.hits += of_one.hits;
-            of_all.asked += of_one.asked;
+            for (of_all, of_one) in of_all.halves.iter_mut().zip(of_one.halves) {
+                *of_all = of_all.and(of_one);
+            }
         }
     }
     run.took = start.elapsed();
@@ -112,7 +131,8 @@ async fn client(
     let mut client = Client::connect(address).await?;
     let mut seen = <[Seen; 3]>::default();
     loop {
-        let Some(request) = traffic.request(next.fetch_add(1, Ordering::Relaxed)) else { return Ok(seen) };
+        let number = next.fetch_add(1, Ordering::Relaxed);
+        let Some(request) = traffic.request(number) else { return Ok(seen) };
         let start = Instant::now();
         let answer = client.ask(&request).await?;
         let took = start.elapsed();
@@ -121,8 +141,9 @@ async fn client(
         }
         if let Some(seen) = request.kind.and_then(|kind| seen.get_mut(kind as usize)) {
             seen.times.push(took);
-            seen.hits += u64::from(answer.is_hit());
-            seen.asked += u64::from(answer.is_asked());
+            let [first, second] = &mut seen.halves;
+            let half = if number < traffic.requests / 2 { first } else { second };
+            *half = half.and(answer.lookup());
         }
     }
 }

@@ -10,8 +10,8 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-use super::Failure;
 use super::traffic::Wanted;
+use super::{Failure, Lookups};
 use crate::routes::CACHE;
 
 pub(super) struct Client {
@@ -51,12 +51,13 @@ impl Client {
 }
 
 impl Answer {
-    pub(super) fn is_hit(&self) -> bool {
-        matches!(self.cache.as_deref(), Some("local_hit" | "remote_hit" | "stale"))
-    }
-
-    /// Whether the cache was asked at all.
-    pub(super) fn is_asked(&self) -> bool {
-        self.cache.as_deref().is_some_and(|cache| cache != "bypassed")
+    /// What came of asking the cache, if it was asked.
+    pub(super) fn lookup(&self) -> Lookups {
+        match self.cache.as_deref() {
+            None | Some("bypassed") => Lookups::default(),
+            Some("local_hit" | "remote_hit" | "stale") => Lookups { asked: 1, hits: 1, joined: 0 },
+            Some("joined") => Lookups { asked: 1, hits: 0, joined: 1 },
+            Some(_) => Lookups { asked: 1, hits: 0, joined: 0 },
+        }
     }
 }

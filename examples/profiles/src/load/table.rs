@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::traffic::{Kind, MIX, Traffic};
-use super::{Run, Seen, different, median};
+use super::{Lookups, Run, Seen, different, median};
 use crate::db::Seed;
 use crate::settings::Settings;
 
@@ -84,22 +84,32 @@ fn write(
         "database queries", "-50 %"
     )?;
 
-    writeln!(text, "{:18} {:>11} {:>11} {:>20}", "hit rate", "measured", "expected", "misses (pages)")?;
+    writeln!(text, "{:18} {:>11} {:>11} {:>18}", "hit rate", "measured", "second half", "expected")?;
     for expected in &EXPECTED {
-        let seen = of(on, expected.kind);
+        let [first, second] = of(on, expected.kind).halves;
+        let all = first.and(second);
         let (low, high) = expected.hit_rate;
-        let rate = permille(seen.hits, seen.asked);
-        let (whole, tenth) = (rate / 10, rate % 10);
-        let verdict = match rate {
+        let verdict = match permille(all.hits, all.asked) {
             rate if rate < low * 10 => "missed",
             rate if rate > high * 10 => "met, and more",
             _ => "met",
         };
-        let misses = format!("{} ({})", seen.asked - seen.hits, different(traffic, expected.kind));
-        let (name, measured) = (expected.name, format!("{whole}.{tenth} %"));
-        writeln!(text, "{name:18} {measured:>11} {:>11} {misses:>20}  {verdict}", format!("{low}-{high} %"))?;
+        let (measured, later) = (percent(all), percent(second));
+        let wanted = format!("{low}-{high} %");
+        writeln!(text, "{:18} {measured:>11} {later:>11} {wanted:>18}  {verdict}", expected.name)?;
     }
-
+    writeln!(text)?;
+    for expected in &EXPECTED {
+        let [first, second] = of(on, expected.kind).halves;
+        let Lookups { asked, hits, joined } = first.and(second);
+        let (misses, pages) = (asked - hits, different(traffic, expected.kind));
+        let name = expected.name;
+        writeln!(
+            text,
+            "{name}: {misses} of {asked} lookups were no hits, {joined} of them waited for another reader's load; {pages} \
+             pages were asked for, each of them for a first time."
+        )?;
+    }
     writeln!(text, "\nThe traffic took {:.1} s and {:.1} s.", off.took.as_secs_f64(), on.took.as_secs_f64())?;
     let empty = on.empty.min(off.empty);
     writeln!(
@@ -117,7 +127,7 @@ fn write(
     if on.took < shortest {
         writeln!(
             text,
-            "Nothing expired: the shortest time to live is {} s. All later misses follow writes.",
+            "Nothing expired: the shortest time to live is {} s. What is no first time follows a write.",
             shortest.as_secs()
         )?;
     }
@@ -160,6 +170,11 @@ fn verdict(change: i64, reduction: u64) -> &'static str {
 
 fn permille(part: u64, whole: u64) -> u64 {
     (part * 1000).checked_div(whole).unwrap_or_default()
+}
+
+fn percent(of: Lookups) -> String {
+    let rate = permille(of.hits, of.asked);
+    format!("{}.{} %", rate / 10, rate % 10)
 }
 
 fn ms(time: Duration) -> String {
