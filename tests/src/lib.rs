@@ -14,6 +14,7 @@ pub mod local_map;
 pub mod log;
 pub mod map_store;
 pub mod owned;
+pub mod postgres;
 pub mod program;
 pub mod proxy;
 pub mod random;

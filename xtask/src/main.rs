@@ -6,6 +6,7 @@ mod claims;
 mod counts;
 mod house;
 mod install;
+mod postgres;
 mod process;
 mod redis;
 mod report;

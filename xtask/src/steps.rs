@@ -12,7 +12,7 @@ use crate::suite::{Done, Failure, Outcome, Step};
 use crate::tree::Tree;
 use crate::version::Version;
 use crate::workspace::{Package, Workspace, test_targets};
-use crate::{browser, claims, house, report};
+use crate::{browser, claims, house, postgres, report};
 
 /// Every step of `cargo xtask test`.
 pub(crate) const ALL: &[Step] = &[
@@ -20,6 +20,11 @@ pub(crate) const ALL: &[Step] = &[
         name: "redis",
         about: "a redis-server 7 or newer is here, or can be installed",
         run: |_| redis::ensure(),
+    },
+    Step {
+        name: "postgres",
+        about: "a PostgreSQL 13 or newer is here, or can be installed",
+        run: |_| postgres::ensure(),
     },
     Step {
         name: "house",
