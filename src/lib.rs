@@ -23,6 +23,8 @@ pub use cache_macros::{KeyPart, cache_invalidate, cache_put, cached};
 pub use cache_memory::{Memory, MemoryBuilder};
 #[cfg(feature = "redis")]
 pub use cache_redis::{Redis, RedisBuilder};
+#[cfg(feature = "sea-orm")]
+pub use cache_sea_orm as sea_orm;
 pub use stores::{from_env, from_env_with_prefix};
 
 #[doc(hidden)]

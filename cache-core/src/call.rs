@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use crate::cache::{Cache, Inner};
 use crate::codec::{Typed, Wire};
-use crate::context;
+use crate::context::{self, Met};
 use crate::entry::{Absent, Entry};
 use crate::flight::{Outcome, Purpose, Waited};
 use crate::global::AsCache;
@@ -438,7 +438,7 @@ impl<'f, S: Shape> Miss<'f, S> {
             cache.load_failed(self.site);
         }
         context::inherit(cache.id(), tags);
-        context::inherit(cache.id(), &met);
+        context::inherit(cache.id(), &met.tags);
         if let Some(lead) = lead {
             let (template, wanted) = (self.site.key_template(), self.wanted(target, tags));
             if let Landed::Kept(publication) =
@@ -466,7 +466,7 @@ impl<'f, S: Shape> Miss<'f, S> {
         key: &Key,
         wanted: Wanted<'_>,
         lead: Lead,
-        (load_time, met): (Duration, &[Tag]),
+        (load_time, met): (Duration, &Met),
         output: &S::Output,
     ) -> Landed
     where

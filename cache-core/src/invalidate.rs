@@ -81,8 +81,14 @@ impl Invalidation {
         self.armed = true;
     }
 
+    /// The body has begun, elsewhere: unless this is [finished](Self::finish) or [forgotten](Self::forget), the targets are
+    /// invalidated when it is dropped.
+    pub fn begun(&mut self) {
+        self.armed = true;
+    }
+
     /// Leaves it to the caller to invalidate the targets.
-    pub(crate) fn forget(mut self) {
+    pub fn forget(mut self) {
         self.armed = false;
     }
 
@@ -99,6 +105,12 @@ impl Invalidation {
     /// Adds the tag that `write` writes.
     pub fn tag(&mut self, write: impl FnOnce(&mut KeyWriter)) {
         self.target(Tag::build(write));
+    }
+
+    /// Adds what depends on `tag`, and not `tag` itself.
+    pub fn dependents(&mut self, tag: &Tag) {
+        let dependents = self.cache.inner().dependencies.closure(tag).into_iter().skip(1);
+        self.targets.extend(dependents.map(Scope::Tag));
     }
 
     /// Adds a target.

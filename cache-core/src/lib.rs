@@ -42,6 +42,7 @@ mod lock;
 pub mod metrics;
 mod names;
 mod near;
+pub mod observe;
 mod outcome;
 mod overlap;
 mod pattern;

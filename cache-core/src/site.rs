@@ -2,7 +2,7 @@
 //!
 //! For introspection only: a crate that is never named is not linked, and its sites are not here.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// One `#[cached]` function, as its attribute describes it.
@@ -24,6 +24,8 @@ pub struct Site {
     early: f64,
     version: u64,
     tags: &'static [&'static str],
+    /// Whether what it reads becomes its tags, where that is observed.
+    auto: bool,
     shared: bool,
     value_type: Option<fn() -> &'static str>,
     /// Where caches count what it does. Elsewhere, so that all the rest is known to the compiler where it is asked for.
@@ -32,13 +34,17 @@ pub struct Site {
 
 /// Where caches count what a function does: nowhere, before any has.
 #[derive(Debug, Default)]
-pub struct Number(AtomicUsize);
+pub struct Number {
+    number: AtomicUsize,
+    /// Whether it was said that nothing is seen of what it reads.
+    told: AtomicBool,
+}
 
 impl Number {
     /// For one more function.
     #[must_use]
     pub const fn new() -> Self {
-        Self(AtomicUsize::new(0))
+        Self { number: AtomicUsize::new(0), told: AtomicBool::new(false) }
     }
 }
 
@@ -135,6 +141,7 @@ impl Site {
             early: 0.0,
             version: 0,
             tags: &[],
+            auto: false,
             shared: false,
             value_type: None,
             number: &NONE,
@@ -239,10 +246,26 @@ impl Site {
         self
     }
 
+    /// With what it reads as its tags, where that is observed.
+    #[must_use]
+    pub const fn auto(mut self) -> Self {
+        self.auto = true;
+        self
+    }
+
+    pub(crate) fn is_observed(&self) -> bool {
+        self.auto
+    }
+
+    /// Whether this is the first time that nothing was seen of what it reads, although its tags are to come from that.
+    pub(crate) fn is_first_unobserved(&self) -> bool {
+        self.auto && !self.number.told.swap(true, Ordering::Relaxed)
+    }
+
     /// Its number among the sites that caches count for; 0 if it has none yet.
     #[inline]
     pub(crate) fn number(&self) -> usize {
-        self.number.0.load(Ordering::Relaxed)
+        self.number.number.load(Ordering::Relaxed)
     }
 
     /// Its number, from 1 on, which it has from now on; nothing for what is by hand.
@@ -255,14 +278,14 @@ impl Site {
         if self.number() == 0 {
             let next = NUMBERED.fetch_add(1, Ordering::Relaxed) + 1;
             // Of two threads that come at once, the number of one is never used.
-            let _ = self.number.0.compare_exchange(0, next, Ordering::Relaxed, Ordering::Relaxed);
+            let _ = self.number.number.compare_exchange(0, next, Ordering::Relaxed, Ordering::Relaxed);
         }
         Some(self.number())
     }
 
     #[cfg(test)]
     pub(crate) fn set_number(&self, number: usize) {
-        self.number.0.store(number, Ordering::Relaxed);
+        self.number.number.store(number, Ordering::Relaxed);
     }
 
     pub(crate) fn place(&self) -> Place {

@@ -13,7 +13,7 @@ use syn::{AngleBracketedGenericArguments, Expr, ExprClosure, ExprPath, Path};
 
 use self::list::{Item, Named, items};
 use self::read::{
-    beta, closure, companion, each, expression, flag, lock, path, skip, tags, template, time,
+    beta, cached_tags, closure, companion, each, expression, flag, lock, path, skip, tags, template, time,
     time_before_value, time_while_compiling, version,
 };
 use crate::diagnose::{Mistake, Problems, meant, quoted};
@@ -95,6 +95,13 @@ pub(crate) enum Companion {
     Named(Ident),
 }
 
+/// `tags = auto`, `tags = ["team:<team>", auto]`.
+pub(crate) struct CachedTags {
+    pub(crate) templates: Vec<Template>,
+    /// Whether what the function reads becomes its tags, too.
+    pub(crate) auto: bool,
+}
+
 /// Options of `#[cached]`.
 #[derive(Default)]
 pub(crate) struct CachedArgs {
@@ -106,7 +113,7 @@ pub(crate) struct CachedArgs {
     pub(crate) timeout: Slot<Time>,
     pub(crate) early: Slot<f64>,
     pub(crate) max_staleness: Slot<Duration>,
-    pub(crate) tags: Slot<Vec<Template>>,
+    pub(crate) tags: Slot<CachedTags>,
     pub(crate) each: Slot<Each>,
     pub(crate) skip: Slot<Vec<Ident>>,
     pub(crate) when: Slot<Expr>,
@@ -166,7 +173,7 @@ impl CachedArgs {
             }
             "timeout" => self.timeout.fill(option, problems, time_before_value),
             "early" => self.early.fill(option, problems, beta),
-            "tags" => self.tags.fill(option, problems, tags),
+            "tags" => self.tags.fill(option, problems, cached_tags),
             "each" => self.each.fill(option, problems, each),
             "skip" => self.skip.fill(option, problems, skip),
             "when" => self.when.fill(option, problems, expression),

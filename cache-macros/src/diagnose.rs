@@ -78,6 +78,8 @@ pub(crate) enum Mistake<'a> {
     CompanionForm,
     EachForm,
     TagForm,
+    TagWord { word: &'a str },
+    AutoTagHere,
 
     // Durations.
     ZeroDuration { option: &'a str },
@@ -237,6 +239,12 @@ impl fmt::Display for Mistake<'_> {
             }
             Self::EachForm => f.write_str(
                 "`each` names an argument and its items: write `each(id in ids)`, with `ids` a slice argument and `<id>` in the key",
+            ),
+            Self::TagWord { word } => {
+                write!(f, "`{word}` is nothing that `tags` knows: did you mean `auto`, or the text `\"{word}\"`?")
+            }
+            Self::AutoTagHere => f.write_str(
+                "`auto` stands for what a `#[cached]` function reads: name the tags here, as in `tags = [\"users\"]`",
             ),
             Self::TagForm => f.write_str("`tags` takes a list of texts: write `tags = [\"team:<team>\", \"users\"]`"),
 

@@ -370,7 +370,7 @@ where
             }
             return Some(output);
         }
-        context::inherit(inner.id(), &met);
+        context::inherit(inner.id(), &met.tags);
         let made = self.shape.into_batch(output)?;
         let mut publications = Vec::new();
         for (at, lead) in leads {

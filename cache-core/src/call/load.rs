@@ -9,14 +9,13 @@ use tracing::Instrument as _;
 
 use crate::cache::Inner;
 use crate::clock::{self, Moment};
-use crate::context::Context;
+use crate::context::{Context, Met};
 use crate::entry::Life;
 use crate::error::Result;
 use crate::flight::Outcome;
 use crate::key::Key;
 use crate::sabotage::{Fault, is_planted};
 use crate::site::Site;
-use crate::tag::Tag;
 use crate::tally::Count;
 use crate::tiers::{AsOf, Claimed, Wanted};
 
@@ -27,13 +26,19 @@ pub(super) struct Made<'m, V> {
     /// Nothing, if it is not to be stored.
     pub(super) life: Option<Life>,
     pub(super) load_time: Duration,
-    pub(super) met: &'m [Tag],
+    pub(super) met: &'m Met,
 }
 
 impl<V: Clone + Send + Sync + 'static> Made<'_, V> {
     /// Ends the flight with it, and stores it in this process if it is to be stored.
     pub(super) fn land(self, cache: &Inner, key: &Key, wanted: Wanted<'_>, lead: Lead) -> Landed {
         let (Self { value, life, load_time, met }, Lead { seat, claimed, fenced }) = (self, lead);
+        if met.unfit {
+            // Whoever waits for it loads for itself.
+            seat.fail();
+            return Landed::NotKept;
+        }
+        let met = &met.tags[..];
         let learned = !met.iter().all(|tag| wanted.tags.contains(tag));
         let stamp = if is_planted(Fault::StampAfterLoad) {
             Arc::new(cache.scopes.stamp(key, &[wanted.tags, met].concat()))
@@ -125,7 +130,7 @@ impl Sealed {
     }
 }
 
-/// Runs `body` as the load of `keys` for the cache of this id: its output, how long it took, and the tags it met.
+/// Runs `body` as the load of `keys` for the cache of this id: its output, how long it took, and what it met.
 ///
 /// The body stays where its caller keeps it: each future that has it inside would be as large again.
 pub(super) fn loaded<F: Future>(
@@ -134,8 +139,8 @@ pub(super) fn loaded<F: Future>(
     id: usize,
     keys: impl IntoIterator<Item = Key>,
     body: Pin<&mut F>,
-) -> impl Future<Output = (F::Output, Duration, Vec<Tag>)> {
-    let context = Context::of(id, keys);
+) -> impl Future<Output = (F::Output, Duration, Met)> {
+    let context = Context::of(id, site.is_observed(), keys);
     async move {
         let mut loading = Loading { cache, site, began: clock::now(), took: None };
         let (function, template) = (site.place().function, site.key_template());
@@ -143,6 +148,12 @@ pub(super) fn loaded<F: Future>(
         let (output, met) = context.run(body).instrument(span).await;
         let took = clock::now().since(loading.began);
         loading.took = Some(took);
+        if !met.saw && met.tags.is_empty() && site.is_first_unobserved() {
+            tracing::warn!(
+                target: "larder", function, template,
+                "`tags = auto` has seen nothing that this function reads: give it a connection that is tracked, for the same cache"
+            );
+        }
         (output, took, met)
     }
 }

@@ -414,7 +414,7 @@ where
         }
         let landed =
             self.land(&cache, &key, wanted, Lead { seat, claimed, fenced }, (load_time, &met), &output);
-        let reloaded = Reloaded { output, tags: [&tags[..], &met].concat(), deserves_stale };
+        let reloaded = Reloaded { output, tags: [&tags[..], &met.tags].concat(), deserves_stale };
         // Nobody waits for it, if there is no `timeout`.
         let _ = answer.send(reloaded);
         match landed {

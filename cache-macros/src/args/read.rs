@@ -12,8 +12,8 @@ use syn::visit::{self, Visit};
 use syn::{Expr, ExprClosure, ExprLit, ExprPath, ExprUnary, Lit, LitStr, Path, Token};
 
 use super::list::{Named, Value};
-use super::{Callee, Companion, Each, Lock, Target, Time, TypedTarget};
-use crate::diagnose::{Mistake, Problems, quoted};
+use super::{CachedTags, Callee, Companion, Each, Lock, Target, Time, TypedTarget};
+use crate::diagnose::{Mistake, Problems, nearest, quoted};
 use crate::template::{Template, Use};
 
 /// The text of a literal, also when a macro passed it on as `$text:expr`.
@@ -94,27 +94,56 @@ pub(super) fn template(option: &Named, usage: Use, problems: &mut Problems) -> O
 
 /// `tags = ["text", "text"]`.
 pub(super) fn tags(option: &Named, problems: &mut Problems) -> Option<Vec<Template>> {
+    let CachedTags { templates, auto } = cached_tags(option, problems)?;
+    if auto {
+        problems.at(&option.name, Mistake::AutoTagHere);
+    }
+    Some(templates)
+}
+
+/// `tags = auto`, `tags = ["text", auto]`.
+pub(super) fn cached_tags(option: &Named, problems: &mut Problems) -> Option<CachedTags> {
     let Value::Is(value) = &option.value else {
         problems.at(&option.name, Mistake::TagForm);
         return None;
     };
+    let mut tags = CachedTags { templates: Vec::new(), auto: false };
     let Expr::Array(list) = ungroup(value) else {
-        problems.at(value, Mistake::TagForm);
-        return None;
+        tags.auto = is_auto(value, problems);
+        return tags.auto.then_some(tags);
     };
-    let mut templates: Vec<Template> = Vec::new();
     for element in &list.elems {
         let Some(text) = as_string(element) else {
-            problems.at(element, Mistake::TagForm);
+            let auto = is_auto(element, problems);
+            if auto && tags.auto {
+                problems.at(element, Mistake::DuplicateTarget { template: "auto" });
+            }
+            tags.auto |= auto;
             continue;
         };
-        if templates.iter().any(|template| template.literal.value() == text.value()) {
+        if tags.templates.iter().any(|template| template.literal.value() == text.value()) {
             problems.at(text, Mistake::DuplicateTarget { template: &text.value() });
             continue;
         }
-        templates.push(Template::parse(text.clone(), Use::Tag, problems));
+        tags.templates.push(Template::parse(text.clone(), Use::Tag, problems));
     }
-    Some(templates)
+    Some(tags)
+}
+
+/// Whether `value` is the word `auto`; reported, if it is none.
+fn is_auto(value: &Expr, problems: &mut Problems) -> bool {
+    let word = match ungroup(value) {
+        Expr::Path(path) => path.path.get_ident().map(Ident::to_string),
+        _ => None,
+    };
+    match word {
+        Some(word) if word == "auto" => return true,
+        Some(word) if nearest(&word, ["auto"]).is_some() => {
+            problems.at(value, Mistake::TagWord { word: &word });
+        }
+        _ => problems.at(value, Mistake::TagForm),
+    }
+    false
 }
 
 /// `skip(db, self)`.

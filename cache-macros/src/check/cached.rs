@@ -70,7 +70,13 @@ pub(crate) fn cached<'a>(function: &'a Function, args: &'a CachedArgs, problems:
         None => (default_key(function, args), 0),
     };
     let tag_names = Names { result: ResultName::TooEarlyForTag, ..names };
-    let tags = args.tags.get().into_iter().flatten().map(|tag| tag_names.resolve(tag, problems).0).collect();
+    let tags = args
+        .tags
+        .get()
+        .into_iter()
+        .flat_map(|tags| &tags.templates)
+        .map(|tag| tag_names.resolve(tag, problems).0)
+        .collect();
 
     let lost = skips_are_known(&tag_names, args, &key, problems).saturating_add(lost);
     if lost != usize::MAX && !each_is_unclear {

@@ -4,7 +4,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens as _, quote};
 
 use super::{Private, millis, shape};
-use crate::args::{CachedArgs, Lock, PutArgs, Slot, Target, Time};
+use crate::args::{CachedArgs, CachedTags, Lock, PutArgs, Slot, Target, Time};
 use crate::check::{Home, InvalidatePlan, Part, Plan, PutPlan};
 use crate::diagnose::quoted;
 use crate::function::mentions;
@@ -81,7 +81,7 @@ pub(super) fn of_invalidate(plan: &InvalidatePlan<'_>, private: &Private<'_>) ->
     });
     let functions: Vec<String> = functions.collect();
     let functions = (!functions.is_empty()).then(|| quote!(.functions(&[#(#functions),*])));
-    let tags = tags(&plan.args.tags);
+    let tags = plan.args.tags.get().map(|templates| tags(templates));
     if targets.is_none() && tags.is_none() && functions.is_none() {
         return TokenStream::new();
     }
@@ -115,7 +115,14 @@ fn cached_facts(args: &CachedArgs) -> TokenStream {
         Some(_) => facts.extend(quote!(.lock())),
         None => {}
     }
-    facts.extend(tags(&args.tags));
+    if let Some(CachedTags { templates, auto }) = args.tags.get() {
+        if !templates.is_empty() || !auto {
+            facts.extend(tags(templates));
+        }
+        if *auto {
+            facts.extend(quote!(.auto()));
+        }
+    }
     facts.extend(args.version.get().map(|version| quote!(.version(#version))));
     facts.extend(args.shared.get().map(|()| quote!(.shared())));
     facts.extend(args.cache.get().map(|cache| {
@@ -129,7 +136,7 @@ fn put_facts(args: &PutArgs) -> TokenStream {
     let mut facts = TokenStream::new();
     facts.extend(fixed(&args.ttl, "ttl_millis"));
     facts.extend(fixed(&args.none_ttl, "none_ttl_millis"));
-    facts.extend(tags(&args.tags));
+    facts.extend(args.tags.get().map(|templates| tags(templates)));
     facts.extend(args.version.get().map(|version| quote!(.version(#version))));
     facts
 }
@@ -140,9 +147,9 @@ fn fixed(slot: &Slot<Time>, verb: &str) -> Option<TokenStream> {
     Some(quote!(.#verb(#millis)))
 }
 
-fn tags(slot: &Slot<Vec<Template>>) -> Option<TokenStream> {
-    let tags = slot.get()?.iter().map(|tag| tag.literal.value());
-    Some(quote!(.tags(&[#(#tags),*])))
+fn tags(templates: &[Template]) -> TokenStream {
+    let tags = templates.iter().map(|tag| tag.literal.value());
+    quote!(.tags(&[#(#tags),*]))
 }
 
 /// Exported macros share the root of their crate, so a second one of the same name does not compile, and rustc shows
