@@ -27,6 +27,7 @@ use crate::outcome;
 use crate::policy::{Keep, Question, keep_options};
 use crate::shape::Shape;
 use crate::site::Site;
+use crate::store::Generation;
 use crate::tag::Tag;
 use crate::tally::Tally;
 use crate::tiers::Wanted;
@@ -234,12 +235,13 @@ impl Target {
 
 impl<'f, S: Shape> Miss<'f, S> {
     fn new(site: &'static Site, shape: S, typed: &'static Typed, target: Option<Target>) -> Self {
+        let foreseen = target.as_ref().map(|target| target.cache.inner().foreseen(site, &target.key));
         Self {
             target,
             site,
             shape,
             typed,
-            tags: Vec::new(),
+            tags: foreseen.unwrap_or_default(),
             keep: Keep::of(site),
             due: None,
             timeout: site.fixed_timeout(),
@@ -432,6 +434,12 @@ impl<'f, S: Shape> Miss<'f, S> {
     {
         let cache = target.cache.inner();
         let body = pin!(body);
+        let position = match &lead {
+            Some(Lead { claimed: Some(_), .. }) if cache.may_learn(self.site) => {
+                Box::pin(cache.position()).await
+            }
+            _ => None,
+        };
         let (output, load_time, met) =
             loaded(target.cache.downgrade(), self.site, cache.id(), [target.key.clone()], body).await;
         if !self.shape.succeeded(&output) {
@@ -442,7 +450,7 @@ impl<'f, S: Shape> Miss<'f, S> {
         if let Some(lead) = lead {
             let (template, wanted) = (self.site.key_template(), self.wanted(target, tags));
             if let Landed::Kept(publication) =
-                self.land(cache, &target.key, wanted, lead, (load_time, &met), &output)
+                self.land(cache, &target.key, wanted, lead, (load_time, &met, position), &output)
             {
                 cache.background.succeeded(&target.key);
                 if let Some(publishing) = publication.publish(cache, &target.key, wanted, template) {
@@ -466,7 +474,7 @@ impl<'f, S: Shape> Miss<'f, S> {
         key: &Key,
         wanted: Wanted<'_>,
         lead: Lead,
-        (load_time, met): (Duration, &Met),
+        (load_time, met, position): (Duration, &Met, Option<Generation>),
         output: &S::Output,
     ) -> Landed
     where
@@ -481,7 +489,7 @@ impl<'f, S: Shape> Miss<'f, S> {
         }
         let value = self.shape.value(output);
         let life = self.keep.decide(value, &cache.settings);
-        Made { value, life, load_time, met }.land(cache, key, wanted, lead)
+        Made { value, life, load_time, met, position }.land(cache, key, wanted, lead)
     }
 }
 

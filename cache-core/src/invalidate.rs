@@ -107,12 +107,6 @@ impl Invalidation {
         self.target(Tag::build(write));
     }
 
-    /// Adds what depends on `tag`, and not `tag` itself.
-    pub fn dependents(&mut self, tag: &Tag) {
-        let dependents = self.cache.inner().dependencies.closure(tag).into_iter().skip(1);
-        self.targets.extend(dependents.map(Scope::Tag));
-    }
-
     /// Adds a target.
     pub fn target(&mut self, target: impl Into<Scope>) {
         self.targets.push(target.into());

@@ -30,6 +30,7 @@ mod envelope;
 mod error;
 mod feed;
 mod flight;
+mod foreseen;
 mod global;
 mod guard;
 mod health;

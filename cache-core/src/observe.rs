@@ -20,6 +20,12 @@ pub fn is_wanted(cache: &Cache) -> bool {
     context::is_observed(cache.inner().id())
 }
 
+/// Says that `table` has rows: with `user:42` goes `user:*`, which whoever reads rows carries that are not told apart, and
+/// what [depends](Cache::depends) on `user`.
+pub fn table(cache: &Cache, table: &str) {
+    cache.inner().dependencies.add_table(table);
+}
+
 /// Adds `tags` to the entry that the running load of `cache` is for, if it is observed. Called before the source is
 /// asked: what is invalidated from then on keeps the value from being stored.
 pub fn reads(cache: &Cache, tags: impl IntoIterator<Item = Tag>) {

@@ -1,6 +1,6 @@
 //! Tags: names that entries are invalidated by, whatever their keys are.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -37,10 +37,20 @@ impl Tag {
     }
 }
 
+/// What stands for all rows of a table that are not told apart.
+pub(crate) const ANY_ROW: &str = "*";
+
+/// The table and the row, if `tag` has the form of one.
+pub(crate) fn row_of(tag: &Tag) -> Option<(&str, &str)> {
+    tag.as_str().split_once(':')
+}
+
 /// Which tags go with which: an edge from `role` to `user` invalidates `user` with `role`.
 #[derive(Debug, Default)]
 pub(crate) struct Dependencies {
     edges: RwLock<HashMap<Tag, Vec<Tag>>>,
+    /// With a row of these, such as `role:7`, goes `role:*`, and what goes with `role`.
+    tables: RwLock<HashSet<Box<str>>>,
 }
 
 impl Dependencies {
@@ -54,14 +64,34 @@ impl Dependencies {
         }
     }
 
+    /// From now on `table` is that of rows.
+    pub(crate) fn add_table(&self, table: &str) {
+        if !self.tables.read().contains(table) {
+            self.tables.write().insert(table.into());
+        }
+    }
+
+    /// Whether `tag` stands for a row, or for all that are not told apart.
+    pub(crate) fn is_row(&self, tag: &Tag) -> bool {
+        row_of(tag).is_some_and(|(table, _)| self.tables.read().contains(table))
+    }
+
     /// Everything that goes with `tag`, itself first, each once; cycles are allowed.
     pub(crate) fn closure(&self, tag: &Tag) -> Vec<Tag> {
         let edges = self.edges.read();
         let mut reached = vec![tag.clone()];
         let mut at = 0;
         while let Some(tag) = reached.get(at) {
-            let next: Vec<_> =
-                edges.get(tag).into_iter().flatten().filter(|tag| !reached.contains(tag)).cloned().collect();
+            let table = row_of(tag).filter(|_| self.is_row(tag)).map(|(table, _)| table);
+            let of_table = table.and_then(|table| edges.get(&Tag::from(table)));
+            let any = table.map(|table| Tag::from([table, ":", ANY_ROW].concat()));
+            let known = edges.get(tag).into_iter().chain(of_table).flatten().cloned();
+            let mut next: Vec<Tag> = Vec::new();
+            for tag in any.into_iter().chain(known) {
+                if !(reached.contains(&tag) || next.contains(&tag)) {
+                    next.push(tag);
+                }
+            }
             reached.extend(next);
             at += 1;
         }
@@ -110,5 +140,17 @@ mod tests {
         );
         assert_eq!(dependencies.closure(&"user".into()), tags(&["user", "activity", "role"]));
         assert_eq!(dependencies.closure(&"alone".into()), tags(&["alone"]));
+    }
+
+    #[test]
+    fn with_a_row_goes_what_read_any_row_and_what_depends_on_its_table() {
+        let dependencies = Dependencies::default();
+        dependencies.add("role".into(), ["user".into()]);
+        assert_eq!(dependencies.closure(&"role:7".into()), ["role:7".into()], "no table, as far as is known");
+        dependencies.add_table("role");
+        assert_eq!(
+            dependencies.closure(&"role:7".into()),
+            ["role:7".into(), "role:*".into(), Tag::from("user")]
+        );
     }
 }

@@ -12,6 +12,7 @@ use once_cell::race::OnceBox;
 
 use crate::cache::Inner;
 use crate::clock::{self, Moment};
+use crate::foreseen::Foreseen;
 use crate::histogram::Times;
 use crate::outcome::{self, Outcome};
 use crate::place::{OWNED, PLACES, place, settled};
@@ -115,6 +116,8 @@ pub(crate) struct Tally {
     pub(crate) local_times: Times,
     pub(crate) remote_times: Times,
     pub(crate) load_times: Times,
+    /// Of a function with `tags = auto`.
+    pub(crate) foreseen: Foreseen,
 }
 
 impl Default for Tally {
@@ -122,7 +125,8 @@ impl Default for Tally {
         let [local_times, remote_times, load_times] = array::from_fn(|_| Times::default());
         // The first hit is.
         let is_timing = AtomicBool::new(true);
-        Self { counts: Counts::default(), is_timing, local_times, remote_times, load_times }
+        let foreseen = Foreseen::default();
+        Self { counts: Counts::default(), is_timing, local_times, remote_times, load_times, foreseen }
     }
 }
 

@@ -404,7 +404,7 @@ impl Inner {
         key: &Key,
         wanted: Wanted<'_>,
         payload: Option<&[u8]>,
-        ttl: Duration,
+        life: impl Into<Life>,
         position: Generation,
     ) -> Result<bool> {
         let Some(remote) = self.remote().await? else { return Ok(false) };
@@ -415,7 +415,7 @@ impl Inner {
         }
         let claimed = Claimed::anew(generations);
         let any = self.settings.scope_any();
-        self.publish_if(key, wanted, &claimed, payload, ttl.into(), Expect::Unmoved(&any, position)).await
+        self.publish_if(key, wanted, &claimed, payload, life.into(), Expect::Unmoved(&any, position)).await
     }
 
     /// Where the remote store's invalidations stand; nothing without such a store, without an answer, or while another

@@ -101,7 +101,7 @@ use proc_macro::TokenStream;
 /// | `stale_if` | <code>&#124;error&#124; bool</code> | which errors deserve the stale value; absent: all |
 /// | `timeout` | as `none_ttl` | with a stale value at hand, wait so long for a reload, which goes on in the background |
 /// | `early` | `true` or a factor such as `1.5` | refresh a little before the end, at random, by the measured load time |
-/// | `tags` | `["team:<team>", "users"]` | names to invalidate by |
+/// | `tags` | `["team:<team>", "users"]`, `auto`, or both: `["team:<team>", auto]` | names to invalidate by; `auto`: the tables and rows that the body reads |
 /// | `each` | `each(id in ids)` | one entry for each item of a slice argument; the body gets those that are missing |
 /// | `skip` | `skip(db, self)` | arguments that do not change the answer |
 /// | `when` | an expression over the arguments | false: this call goes past the cache |
@@ -167,6 +167,11 @@ use proc_macro::TokenStream;
 /// #[cache_invalidate(tags = ["team:<team>"])]
 /// async fn rename_team(team: u64) {}
 /// ```
+///
+/// With `tags = auto` the tags are seen, not named: each table that the body reads through a tracked connection
+/// (`larder::sea_orm::Tracked`, feature `sea-orm`), and the rows, where the statement fixes the primary key. What is written
+/// through such a connection invalidates them. `tags = ["team:<team>", auto]` adds them to others. A function that says `auto` and
+/// asks no tracked connection says so once, at the level WARN.
 ///
 /// ## Where and how it is kept: `cache`, `local`, `version`, `shared`
 ///

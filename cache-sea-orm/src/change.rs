@@ -5,17 +5,15 @@
 //! `user:*`, and a change of rows that are not known by `user`.
 
 use cache_core::private::Invalidation;
-use cache_core::{Tag, observe};
+use cache_core::{Cache, Tag, observe};
 
 /// Rows that one statement can fix, before it counts as reaching any.
-#[expect(dead_code, reason = "rows are not looked at yet")]
-pub(crate) const MAX_ROWS: usize = 64;
+pub(crate) const MAX_ROWS: usize = 16;
 
 /// Rows of a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Rows {
     /// Those with these keys, as texts.
-    #[expect(dead_code, reason = "rows are not looked at yet")]
     Keys(Vec<String>),
     /// Any.
     Any,
@@ -56,12 +54,10 @@ impl Part {
         match &self.rows {
             Rows::Any => invalidation.target(self.table_tag()),
             Rows::Keys(keys) => {
+                // With each of them goes `user:*`, and what depends on the table.
                 for key in keys {
                     invalidation.target(self.row_tag(key));
                 }
-                invalidation.target(self.row_tag("*"));
-                // What depends on the table depends on each of its rows.
-                invalidation.dependents(&self.table_tag());
             }
         }
     }
@@ -72,13 +68,24 @@ impl Part {
 pub(crate) struct Access {
     pub(crate) reads: Vec<Part>,
     pub(crate) changes: Vec<Part>,
-    /// The table into which it inserts rows whose keys the database makes, if that is all that is not known of its changes.
-    pub(crate) generates: Option<String>,
+    /// What its answer will tell.
+    pub(crate) generates: Option<Generated>,
+}
+
+/// Rows that are inserted with keys which the database makes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Generated {
+    pub(crate) table: String,
+    /// How many.
+    pub(crate) rows: usize,
 }
 
 impl Access {
     /// Tells the load that runs in this task what the statement reads.
-    pub(crate) fn observe(&self, cache: &cache_core::Cache) {
+    pub(crate) fn observe(&self, cache: &Cache) {
+        for part in &self.reads {
+            observe::table(cache, &part.table);
+        }
         observe::reads(cache, self.reads.iter().flat_map(Part::tags_of_reader));
     }
 }

@@ -38,20 +38,42 @@ impl<'t, C> Scoped<'t, C> {
     /// These tables are changed, too: whatever rows of them.
     #[must_use]
     pub fn writes<T: Into<String>>(mut self, tables: impl IntoIterator<Item = T>) -> Self {
-        self.named.get_or_insert_default().changes.extend(tables.into_iter().map(Part::any));
+        let changes = tables.into_iter().map(Part::any).collect();
+        let changes = self.tracked.tables().with_cascades(changes);
+        self.named.get_or_insert_default().changes.extend(changes);
         self
     }
 
     /// What `statement` touches: what it tells, and what was named.
-    fn access<S: StatementBuilder>(&self, statement: &S, writes: bool) -> Access {
-        let Some(mut access) = statement::access(statement, self.tracked.tables()) else {
-            return self.tracked.opaque(self.named.as_ref(), writes);
-        };
+    fn access<S: StatementBuilder>(&self, statement: &S, writes: bool) -> Access
+    where
+        C: ConnectionTrait,
+    {
+        let Some(mut access) = self.tracked.access(statement) else { return self.opaque(writes) };
         if let Some(named) = &self.named {
+            if !named.changes.is_empty() {
+                access.generates = None;
+            }
             access.reads.extend_from_slice(&named.reads);
             access.changes.extend_from_slice(&named.changes);
         }
         access
+    }
+
+    /// What the rows that a statement returns tell of its changes.
+    fn generated(
+        &self,
+        access: &Access,
+    ) -> impl FnOnce(&[QueryResult]) -> Option<Vec<Part>> + Send + use<'_, C>
+    where
+        C: Sync,
+    {
+        let known = access.generates.clone().map(|generated| (generated, access.changes.clone()));
+        let tables = self.tracked.tables();
+        move |rows| {
+            let (generated, changes) = known?;
+            statement::generated(&generated, &changes, rows, tables)
+        }
     }
 
     fn opaque(&self, writes: bool) -> Access {
@@ -87,7 +109,9 @@ impl<C: ConnectionTrait> ConnectionTrait for Scoped<'_, C> {
 
     async fn query_one<S: StatementBuilder>(&self, statement: &S) -> Result<Option<QueryResult>, DbErr> {
         let access = self.access(statement, false);
-        self.tracked.carry_out(access, false, self.tracked.inner().query_one(statement), |_| None).await
+        let learn = self.generated(&access);
+        let answer = self.tracked.inner().query_one(statement);
+        self.tracked.carry_out(access, false, answer, |row: &Option<QueryResult>| learn(row.as_slice())).await
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
@@ -97,7 +121,9 @@ impl<C: ConnectionTrait> ConnectionTrait for Scoped<'_, C> {
 
     async fn query_all<S: StatementBuilder>(&self, statement: &S) -> Result<Vec<QueryResult>, DbErr> {
         let access = self.access(statement, false);
-        self.tracked.carry_out(access, false, self.tracked.inner().query_all(statement), |_| None).await
+        let learn = self.generated(&access);
+        let answer = self.tracked.inner().query_all(statement);
+        self.tracked.carry_out(access, false, answer, |rows: &Vec<QueryResult>| learn(rows)).await
     }
 
     fn support_returning(&self) -> bool {

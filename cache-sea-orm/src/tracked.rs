@@ -91,6 +91,7 @@ impl<C> Tracked<C> {
             Some(cache) => invalidation(cache),
             None => invalidation(&Global),
         };
+        self.with_cache(|cache| parts.iter().for_each(|part| observe::table(cache, &part.table)));
         for part in parts {
             part.invalidate_by(&mut invalidation);
         }
@@ -131,6 +132,14 @@ impl<C> Tracked<C> {
             );
         }
         Access::default()
+    }
+
+    /// What `statement` touches, if it tells.
+    pub(crate) fn access<S: StatementBuilder>(&self, statement: &S) -> Option<Access>
+    where
+        C: ConnectionTrait,
+    {
+        statement::access(statement, &self.tables, self.inner.get_database_backend(), self.is_observed())
     }
 
     /// Tells the loads of this task what is about to be read.
@@ -283,7 +292,7 @@ impl<C: ConnectionTrait + StreamTrait> StreamTrait for Tracked<C> {
         &'a self,
         statement: &S,
     ) -> Pin<Box<dyn Future<Output = Result<Self::Stream<'a>, DbErr>> + 'a + Send>> {
-        let access = statement::access(statement, self.tables()).unwrap_or_else(|| self.opaque(None, true));
+        let access = self.access(statement).unwrap_or_else(|| self.opaque(None, true));
         Box::pin(self.stream_of(access, self.inner.stream(statement)))
     }
 }

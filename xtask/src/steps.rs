@@ -393,7 +393,8 @@ fn msrv(workspace: &Workspace) -> Outcome {
             "Rust {toolchain} is not here; run `rustup toolchain install {toolchain}`"
         )));
     }
-    check(workspace.cargo_of(&toolchain, &["check", "--package", "larder", "--all-features"]))?;
+    // All but `sea-orm`: SeaORM itself needs a newer one.
+    check(workspace.cargo_of(&toolchain, &["check", "--package", "larder", "--features", "full,testing"]))?;
     Ok(Done::passed(format!("Rust {toolchain}")))
 }
 

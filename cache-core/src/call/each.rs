@@ -86,7 +86,8 @@ where
             let place = writer.is_usable().then(|| {
                 let key = KeyRef::new(&writer).to_key();
                 *known.entry(key.clone()).or_insert_with(|| {
-                    call.parts.push(Part { key, tags: Vec::new(), first: at });
+                    let tags = cache.inner().foreseen(site, &key);
+                    call.parts.push(Part { key, tags, first: at });
                     call.parts.len() - 1
                 })
             });
@@ -378,7 +379,7 @@ where
             context::inherit(inner.id(), &part.tags);
             let value = made.item(&self.ids[part.first].clone().into());
             let life = self.keep.decide(value, &inner.settings);
-            let made = Made { value, life, load_time, met: &met };
+            let made = Made { value, life, load_time, met: &met, position: None };
             let landed = made.land(inner, &part.key, self.wanted(part), lead);
             if let Landed::Kept(publication) = landed {
                 inner.background.succeeded(&part.key);

@@ -13,9 +13,12 @@ use crate::context::{Context, Met};
 use crate::entry::Life;
 use crate::error::Result;
 use crate::flight::Outcome;
+use crate::foreseen;
 use crate::key::Key;
 use crate::sabotage::{Fault, is_planted};
 use crate::site::Site;
+use crate::store::Generation;
+use crate::tag::Tag;
 use crate::tally::Count;
 use crate::tiers::{AsOf, Claimed, Wanted};
 
@@ -27,12 +30,14 @@ pub(super) struct Made<'m, V> {
     pub(super) life: Option<Life>,
     pub(super) load_time: Duration,
     pub(super) met: &'m Met,
+    /// Where the invalidations of the remote store stood before it began, if that was asked.
+    pub(super) position: Option<Generation>,
 }
 
 impl<V: Clone + Send + Sync + 'static> Made<'_, V> {
     /// Ends the flight with it, and stores it in this process if it is to be stored.
     pub(super) fn land(self, cache: &Inner, key: &Key, wanted: Wanted<'_>, lead: Lead) -> Landed {
-        let (Self { value, life, load_time, met }, Lead { seat, claimed, fenced }) = (self, lead);
+        let (Self { value, life, load_time, met, position }, Lead { seat, claimed, fenced }) = (self, lead);
         if met.unfit {
             // Whoever waits for it loads for itself.
             seat.fail();
@@ -65,12 +70,45 @@ impl<V: Clone + Send + Sync + 'static> Made<'_, V> {
         let (Some(claimed), Some(bytes)) = (claimed, wanted.typed.bytes) else {
             return Landed::Kept(Publication::default());
         };
-        if learned {
-            // Other processes could not tell whether those tags have moved.
-            return Landed::Kept(Publication::default());
+        let mut instead = None;
+        if learned && !cache.foresaw(wanted.site, key, wanted.tags, met) {
+            // Other processes could not tell whether those tags have moved, unless nothing at all has.
+            let Some(position) = position else { return Landed::Kept(Publication::default()) };
+            let foreseen = cache.foreseen(wanted.site, key);
+            let fixed = wanted.tags.iter().filter(|tag| !foreseen.contains(tag));
+            let tags: Vec<Tag> = foreseen.iter().chain(fixed).cloned().collect();
+            if !cache.foresaw(wanted.site, key, &tags, met) {
+                return Landed::Kept(Publication::default());
+            }
+            instead = Some((position, tags));
         }
         let payload = value.map(|value| (bytes.encode)(value, cache.settings.codec)).transpose();
-        Landed::Kept(Publication { sealed: Some(Box::new(Sealed { claimed, payload, life })) })
+        Landed::Kept(Publication { sealed: Some(Box::new(Sealed { claimed, payload, life, instead })) })
+    }
+}
+
+impl Inner {
+    /// The tags that a load of `key` will meet, most likely. Nobody asks but a remote store.
+    pub(super) fn foreseen(&self, site: &'static Site, key: &Key) -> Vec<Tag> {
+        if !site.is_observed() || self.settings.remote.is_none() {
+            return Vec::new();
+        }
+        self.tally(site).foreseen.tags(key)
+    }
+
+    /// Whether a load of this function may meet tags that nobody has foreseen.
+    pub(super) fn may_learn(&self, site: &'static Site) -> bool {
+        site.is_observed() && self.tally(site).foreseen.is_empty()
+    }
+
+    /// Whether everything that moves what was `met` moves one of `tags` with it. What is not so is foreseen from now on.
+    fn foresaw(&self, site: &'static Site, key: &Key, tags: &[Tag], met: &[Tag]) -> bool {
+        let is_row = |tag: &Tag| self.dependencies.is_row(tag);
+        let foresaw = site.is_observed() && met.iter().all(|tag| foreseen::is_covered(tag, tags, is_row));
+        if site.is_observed() && !foresaw {
+            self.tally(site).foreseen.learn(key, met, is_row);
+        }
+        foresaw
     }
 }
 
@@ -94,6 +132,8 @@ struct Sealed {
     claimed: Box<Claimed>,
     payload: Result<Option<Vec<u8>>>,
     life: Life,
+    /// With these tags, if nothing was invalidated since this position: the load has learned of them too late.
+    instead: Option<(Generation, Vec<Tag>)>,
 }
 
 impl Publication {
@@ -112,8 +152,12 @@ impl Publication {
 
 impl Sealed {
     async fn publish(self: Box<Self>, cache: &Inner, key: &Key, wanted: Wanted<'_>, template: &'static str) {
-        let Self { claimed, payload, life } = *self;
+        let Self { claimed, payload, life, instead } = *self;
         let published = match payload {
+            Ok(payload) if let Some((position, tags)) = instead => {
+                let wanted = Wanted { tags: &tags, ..wanted };
+                cache.replace(key, wanted, payload.as_deref(), life, position).await.map(|_| claimed.done())
+            }
             Ok(payload) => match cache.publish(key, wanted, &claimed, payload.as_deref(), life).await {
                 // The value has taken the place of the lease, or something else had.
                 Ok(_) => {

@@ -413,7 +413,7 @@ where
             cache.background.failed(&key);
         }
         let landed =
-            self.land(&cache, &key, wanted, Lead { seat, claimed, fenced }, (load_time, &met), &output);
+            self.land(&cache, &key, wanted, Lead { seat, claimed, fenced }, (load_time, &met, None), &output);
         let reloaded = Reloaded { output, tags: [&tags[..], &met.tags].concat(), deserves_stale };
         // Nobody waits for it, if there is no `timeout`.
         let _ = answer.send(reloaded);
