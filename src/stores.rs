@@ -105,12 +105,18 @@ fn with_redis(builder: CacheBuilder, config: &Config) -> Result<CacheBuilder> {
     use cache_core::RedisAddress;
     use cache_redis::Redis;
 
+    let mut redis = Redis::builder();
+    if let Some(timeout) = config.redis_timeout {
+        redis = redis.read_deadline(timeout).write_deadline(timeout).invalidate_deadline(timeout);
+    }
     let redis = match &config.redis {
-        None => Redis::open("redis://127.0.0.1:6379")?,
-        Some(RedisAddress::Url { variable, url }) => Redis::open(url)
+        None => redis.build()?,
+        Some(RedisAddress::Url { variable, url }) => redis
+            .url(url)
+            .build()
             .map_err(|error| Error::new(error.kind(), format!("`{variable}` is not allowed: {error}")))?,
         Some(RedisAddress::Parts { host, port, db, password }) => {
-            let mut redis = Redis::builder().host(host).port(*port).db(*db);
+            let mut redis = redis.host(host).port(*port).db(*db);
             if let Some(password) = password {
                 redis = redis.password(password);
             }

@@ -29,6 +29,8 @@ pub struct Config {
     pub backend: Option<Backend>,
     /// `REDIS_URL`, or the other `REDIS_…` variables.
     pub redis: Option<RedisAddress>,
+    /// `REDIS_TIMEOUT`: the longest that reading, storing or invalidating there may take.
+    pub redis_timeout: Option<Duration>,
     /// `CACHE_NAMESPACE`.
     pub namespace: Option<String>,
     /// `CACHE_DEFAULT_TTL`: seconds, or a duration such as `5m`.
@@ -98,6 +100,7 @@ impl Config {
         Ok(Self {
             backend: backend.map(|(_, backend)| backend),
             redis,
+            redis_timeout: variables.get("REDIS_TIMEOUT", duration)?.map(|(_, timeout)| timeout),
             namespace,
             default_ttl: variables.get("CACHE_DEFAULT_TTL", duration)?.map(|(_, ttl)| ttl),
             max_entries: variables
@@ -246,6 +249,7 @@ mod tests {
             ("CACHE_COMPRESSION", "rar", "`none`"),
             ("REDIS_PORT", "70000", "65535"),
             ("REDIS_DB", "first", "`0`"),
+            ("REDIS_TIMEOUT", "0", "above zero"),
         ];
         for (name, value, allowed) in cases {
             let error = config(&[(name, value)]).unwrap_err();
@@ -277,6 +281,8 @@ mod tests {
         assert_eq!(ttl("300"), Duration::from_secs(300));
         assert_eq!(ttl("5m"), Duration::from_secs(300));
         assert_eq!(ttl("1h 30m"), Duration::from_secs(5400));
+        let timeout = config(&[("REDIS_TIMEOUT", "500ms")]).unwrap().redis_timeout;
+        assert_eq!(timeout, Some(Duration::from_millis(500)));
     }
 
     #[test]
