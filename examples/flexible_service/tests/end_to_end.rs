@@ -500,8 +500,12 @@ async fn what_one_program_does_the_other_knows(backend: Backend) {
         other.program.send(POST, path, None::<&Value>, &[])
     );
     assert_eq!(here.json::<Value>(), there.json::<Value>());
-    let runs = [one.stats().await["jobs"].as_u64(), other.stats().await["jobs"].as_u64()];
-    assert!(runs == [Some(1), Some(0)] || runs == [Some(0), Some(1)], "{runs:?}");
+    let stats = [one.stats().await, other.stats().await];
+    let sum = |figure: &dyn Fn(&Value) -> Option<u64>| stats.iter().filter_map(figure).sum::<u64>();
+    let runs = sum(&|stats| stats["jobs"].as_u64());
+    // Who cannot ask for the lock in time does the task, as is promised.
+    let trouble = sum(&|stats| stats["cache"]["remote_trouble"].as_u64());
+    assert!(runs == 1 || (runs == 2 && trouble > 0), "{stats:?}");
 }
 
 #[tokio::test]
