@@ -65,6 +65,8 @@ pub(crate) struct Run {
     /// By the number of the kind.
     pub(crate) seen: [Seen; 3],
     pub(crate) queries: u64,
+    /// Entries that the cache of this process dropped to make room.
+    pub(crate) evictions: u64,
     pub(crate) took: Duration,
     /// How long an answer takes that has no content.
     pub(crate) empty: Duration,
@@ -98,6 +100,7 @@ async fn run(settings: &Settings, traffic: &Arc<Traffic>, database: &Path) -> Re
     let address = listener.local_addr()?;
     let server = tokio::spawn(async move { axum::serve(listener, app.router()).await });
     let empty = empty_answer(address).await?;
+    let evictions = Cache::global().stats().evictions;
     let (before, start) = (db.queries(), Instant::now());
     let next = Arc::new(AtomicU64::new(0));
     let mut clients = JoinSet::new();
@@ -115,6 +118,7 @@ async fn run(settings: &Settings, traffic: &Arc<Traffic>, database: &Path) -> Re
     }
     run.took = start.elapsed();
     run.queries = db.queries() - before;
+    run.evictions = Cache::global().stats().evictions - evictions;
     for seen in &mut run.seen {
         seen.times.sort_unstable();
     }

@@ -125,12 +125,16 @@ fn write(
     let ttl = settings.ttl;
     let shortest = ttl.user.min(ttl.achievement).min(ttl.leaderboard).min(ttl.recent);
     if on.took < shortest {
+        writeln!(text, "Nothing expired: the shortest time to live is {} s.", shortest.as_secs())?;
+    }
+    if on.evictions > 0 {
+        let evictions = on.evictions;
         writeln!(
             text,
-            "Nothing expired: the shortest time to live is {} s. What is no first time follows a write.",
-            shortest.as_secs()
+            "{evictions} entries went to make room in this process: `CACHE_MAX_ENTRIES` is for more."
         )?;
     }
+    writeln!(text, "What is neither a first time nor made room for follows a write.")?;
     write!(
         text,
         "SQLite is in this process: a query by key costs no way to a server, which a cache would save."
