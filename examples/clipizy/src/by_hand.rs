@@ -156,7 +156,7 @@ async fn lock(
     Path(name): Path<String>,
     Query(lease): Query<Lease>,
 ) -> Result<Json<Value>> {
-    let Some(guard) = Cache::global().try_lock(&name, seconds(lease.lease)?).await? else {
+    let Some(guard) = Cache::global().try_lock(keys::lock(&name)?, seconds(lease.lease)?).await? else {
         return Err(Error::conflict(format!("somebody holds the lock `{name}`; try again later")));
     };
     let fence = guard.fence();

@@ -90,6 +90,7 @@ impl Files {
     /// Looks for changes by others, for ever.
     pub(crate) async fn watch(self) {
         let mut known = self.list().await.unwrap_or_default();
+        self.nobody_looked().await;
         loop {
             tokio::time::sleep(LOOKS).await;
             let Ok(seen) = self.list().await else { continue };
@@ -105,13 +106,20 @@ impl Files {
     #[cache_invalidate("file:<name>:*")]
     async fn changed(&self, name: &str) {}
 
+    // Redis may hold what was read before this program was started, and nobody knows what was changed since.
+    #[cache_invalidate("file:*")]
+    async fn nobody_looked(&self) {}
+
     /// What is in the folder, and how a change shows.
     async fn list(&self) -> Result<HashMap<String, (SystemTime, u64)>> {
         let mut files = HashMap::new();
         let mut folder = tokio::fs::read_dir(&self.folder).await?;
         while let Some(file) = folder.next_entry().await? {
             let about = file.metadata().await?;
-            if let (true, Ok(name)) = (about.is_file(), file.file_name().into_string()) {
+            // Beginning with a dot, it is no file of ours, or half of one.
+            if let (true, Ok(name)) = (about.is_file(), file.file_name().into_string())
+                && !name.starts_with('.')
+            {
                 files.insert(name, (about.modified()?, about.len()));
             }
         }

@@ -21,6 +21,12 @@ pub(crate) fn pattern(typed: &str) -> Result<Pattern> {
     Ok(Pattern::from(typed))
 }
 
+/// The name of a lock that `typed` is.
+pub(crate) fn lock(typed: &str) -> Result<&str> {
+    checked(typed, "name of the lock")?;
+    Ok(typed)
+}
+
 fn checked(typed: &str, what: &str) -> Result<()> {
     if typed.trim().is_empty() {
         return Err(Error::bad_request(format!("the {what} is empty; write one, such as `greeting`")));

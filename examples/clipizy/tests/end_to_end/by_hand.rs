@@ -203,6 +203,8 @@ async fn locks(backend: &Backend) {
     assert_eq!(released.json::<Value>(), json!({ "was_held": true }));
     let second = lock().await.json::<Value>()["fence"].as_u64().expect("a number");
     assert!(second > first, "{second} follows {first}");
+    let unclear = put(&program, "/cache/locks/%09", Value::Null).await;
+    refused(&unclear, StatusCode::BAD_REQUEST, "the name of the lock is empty");
     let unknown = delete(&program, "/cache/locks/unknown").await;
     refused(&unknown, StatusCode::NOT_FOUND, "nobody holds the lock `unknown` here");
 }

@@ -6,7 +6,7 @@ use tests::eventually;
 use tests::program::{Backend, Database, Program};
 use tests::redis::Server;
 
-use crate::{ask, ask_with, delete, get, is_hit, post, put, refused, start_on, text};
+use crate::{ask, ask_with, delete, folder, get, is_hit, post, put, refused, start, start_on, text};
 
 async fn two_programs(backend: &Backend) {
     let database = Database::new();
@@ -75,4 +75,31 @@ async fn two_programs_on_redis() {
 #[tokio::test]
 async fn two_programs_on_tiered() {
     two_programs(&Backend::Tiered(Server::start())).await;
+}
+
+/// Redis remembers what a program read of a file that was changed while no program ran.
+async fn nobody_looked(backend: &Backend) {
+    let (program, database) = start(backend);
+    // It was there before the watcher, which has nothing to say of it.
+    let read = async |program: &Program| text(&ask(program, Method::GET, "/files/countries.tsv", None).await);
+    let server = backend.server().expect("a server");
+    eventually(async || {
+        assert!(read(&program).await.contains("Andorra"));
+        server.tell::<usize>(&["STRLEN", "larder:file:countries.tsv:text"]) > 5000
+    })
+    .await;
+    drop(program);
+    std::fs::write(folder(&database).join("countries.tsv"), "Atlantis").expect("a file");
+    let program = start_on(backend, &database, &[]);
+    eventually(async || read(&program).await == "Atlantis").await;
+}
+
+#[tokio::test]
+async fn a_change_while_nobody_looked_is_seen_on_redis() {
+    nobody_looked(&Backend::Redis(Server::start())).await;
+}
+
+#[tokio::test]
+async fn a_change_while_nobody_looked_is_seen_on_tiered() {
+    nobody_looked(&Backend::Tiered(Server::start())).await;
 }
