@@ -37,6 +37,11 @@ snapshots! {
         db.load(self.tenant, user.id, filter).await
     }
 
+    cached_with_observed_tags: cached(key = "user:<id>", tags = ["team:<team>", auto], skip(db, team))
+    async fn observed(db: &Db, id: u64, team: u64) -> User {
+        db.find(id).await
+    }
+
     cached_with_conditions: cached(key = "user:<id>", ttl = |user| user.ttl, none_ttl = NONE, when = id > 0, unless = |user| user.is_new, tags = ["user:<id>", "users"], version = 2, lock = "5s", max_staleness = "100ms", shared)
     async fn conditional(id: u64) -> Option<User> {
         db::find(id).await
