@@ -63,7 +63,7 @@ async fn drop_model(State(service): State<Service>, Path(model): Path<String>) -
     dropped(&service, known(&model)?.to_owned()).await
 }
 
-/// Drops every answer that was made from this row, named by its key.
+/// Drops every answer that may have been made from this row, named by its key: lists as well.
 async fn drop_item(State(service): State<Service>, Path((model, id)): Path<(String, i64)>) -> Answer<Value> {
     dropped(&service, format!("{}:{id}", known(&model)?)).await
 }

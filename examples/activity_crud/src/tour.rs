@@ -116,16 +116,23 @@ pub(crate) async fn run(address: SocketAddr) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Asks for everything, so that all of it is cached.
+/// Asks for everything until all of it is cached: at the second time, or a little later if the values are in a Redis, for
+/// which a process has to learn what an answer depends on before it is made.
 async fn fill(address: SocketAddr) -> Result<(), Box<dyn Error>> {
-    for path in ANSWERS {
-        ask(address, Method::GET, path, None).await?;
-        let second = ask(address, Method::GET, path, None).await?;
-        if !second.is_hit() && second.status.is_success() {
-            return Err(format!("{path} is not cached: is the cache on, and is its server there?").into());
+    let mut missed = Vec::new();
+    for _ in 0..5 {
+        missed.clear();
+        for path in ANSWERS {
+            let answer = ask(address, Method::GET, path, None).await?;
+            if answer.status.is_success() && !answer.is_hit() {
+                missed.push(path);
+            }
+        }
+        if missed.is_empty() {
+            return Ok(());
         }
     }
-    Ok(())
+    Err(format!("not cached: {}; is the cache on, and is its server there?", missed.join(", ")).into())
 }
 
 async fn queries(address: SocketAddr) -> Result<u64, Box<dyn Error>> {
