@@ -55,6 +55,7 @@ fn fault(proof: &str, read: &impl Fn(&str) -> Option<String>) -> Option<String> 
         // The programs that must compile, or must not, are tests as whole files.
         None if path.starts_with("tests/ui/") => None,
         None => Some(format!("`{proof}` names no test: write `{path}::<test>`")),
+        Some(name) if is_made(&text, name) => None,
         Some(name) => match attributes(&text, name) {
             None => Some(format!("`{path}` has no function `{name}`")),
             Some(found) if !found.contains("test") => Some(format!("`{name}` in `{path}` is no test")),
@@ -62,6 +63,24 @@ fn fault(proof: &str, read: &impl Fn(&str) -> Option<String>) -> Option<String> 
             Some(_) => None,
         },
     }
+}
+
+/// Whether a macro of the file makes tests, and `name` stands in a list as its arguments do: a story for several stores.
+fn is_made(text: &str, name: &str) -> bool {
+    let lines: Vec<&str> = text.lines().collect();
+    let makes_tests = lines
+        .windows(2)
+        .any(|two| two[0].contains("#[") && two[0].contains("test") && two[1].contains("fn $"));
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    makes_tests
+        && text.match_indices(name).any(|(at, _)| {
+            let (before, after) = (&text[..at], &text[at + name.len()..]);
+            !before.ends_with(is_word)
+                && !before.ends_with('$')
+                && !before.ends_with("fn ")
+                && after.trim_start().starts_with([',', ';', ':', '}'])
+                && !after.starts_with(is_word)
+        })
 }
 
 /// The attributes of the function `name`, one after the other.
@@ -94,6 +113,18 @@ mod tests {
     fn tests_that_are_there_are_proof() {
         let rows = "| wins | `a.rs::it_wins`, `a.rs::it_waits` |\n| compiles \\| | `tests/ui/pass/b.rs` |";
         assert_eq!(checked(rows), Ok(Claims { rows: 2, tests: 3 }));
+    }
+
+    #[test]
+    fn a_story_that_a_macro_makes_tests_of_is_proof() {
+        let text = "async fn told(on: Backend) { other(on) }\n\nmacro_rules! on_all {\n    ($($story:ident),*) => {\n        \
+                    $(#[tokio::test]\n        async fn $story() {})*\n    };\n}\n\non_all! {\n    told,\n    short\n}\n";
+        let claim = |name| {
+            let row = format!("| a | proof |\n|---|---|\n| told | `a.rs::{name}` |");
+            check(&row, |_| Some(text.to_owned())).is_ok()
+        };
+        assert!(claim("told") && claim("short"));
+        assert!(!claim("other") && !claim("story") && !claim("tol") && !claim("on_all"));
     }
 
     #[test]
