@@ -79,8 +79,9 @@
 //! # What is not seen
 //!
 //! - Raw SQL: it says so once, at the level WARN, and touches what is named with [`Tracked::reads`] and [`Tracked::writes`].
-//! - Triggers, and whatever else the database does without saying so; views are tables of their own. `cache.depends` names such
-//!   edges.
+//! - Triggers, functions in the database, and whatever else it does without saying so; views are tables of their own.
+//!   `cache.depends` names such edges.
+//! - MySQL commits when a table is altered inside a transaction: what is rolled back afterwards was committed before.
 //! - What is written past the connection: by another program, or through [`Tracked::inner`].
 //! - A [`Tracked`] that is made of a transaction takes it for a connection: make one of the connection, and begin there.
 //!

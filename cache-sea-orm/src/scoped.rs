@@ -10,6 +10,7 @@ use sea_orm::{
 };
 
 use crate::change::{Access, Part};
+use crate::sql;
 use crate::statement;
 use crate::stream::TrackedStream;
 use crate::tracked::Tracked;
@@ -103,8 +104,9 @@ impl<C: ConnectionTrait> ConnectionTrait for Scoped<'_, C> {
     }
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
-        let access = self.opaque(false);
-        self.tracked.carry_out(access, false, self.tracked.inner().query_one_raw(statement), |_| None).await
+        let writes = sql::may_write(&statement.sql);
+        let access = self.opaque(writes);
+        self.tracked.carry_out(access, writes, self.tracked.inner().query_one_raw(statement), |_| None).await
     }
 
     async fn query_one<S: StatementBuilder>(&self, statement: &S) -> Result<Option<QueryResult>, DbErr> {
@@ -115,8 +117,9 @@ impl<C: ConnectionTrait> ConnectionTrait for Scoped<'_, C> {
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        let access = self.opaque(false);
-        self.tracked.carry_out(access, false, self.tracked.inner().query_all_raw(statement), |_| None).await
+        let writes = sql::may_write(&statement.sql);
+        let access = self.opaque(writes);
+        self.tracked.carry_out(access, writes, self.tracked.inner().query_all_raw(statement), |_| None).await
     }
 
     async fn query_all<S: StatementBuilder>(&self, statement: &S) -> Result<Vec<QueryResult>, DbErr> {
@@ -149,7 +152,7 @@ impl<C: ConnectionTrait + StreamTrait> StreamTrait for Scoped<'_, C> {
         &'a self,
         statement: Statement,
     ) -> Pin<Box<dyn Future<Output = Result<Self::Stream<'a>, DbErr>> + 'a + Send>> {
-        let access = self.opaque(false);
+        let access = self.opaque(sql::may_write(&statement.sql));
         Box::pin(self.tracked.stream_of(access, self.tracked.inner().stream_raw(statement)))
     }
 

@@ -27,6 +27,11 @@ pub(crate) fn tokens(sql: &str, backend: DbBackend) -> Option<Vec<Token>> {
     while let Some(first) = rest.next() {
         let token = match first {
             _ if first.is_whitespace() => continue,
+            // A text, in that one.
+            '"' if backend == DbBackend::MySql => {
+                quoted(first, &mut rest, true)?;
+                Token::Literal
+            }
             '"' | '`' => Token::Name(quoted(first, &mut rest, false)?),
             '\'' => {
                 // `E'…'` has escapes in PostgreSQL, every text in MySQL.
@@ -88,6 +93,20 @@ fn run(rest: &mut Chars<'_>, goes_on: impl Fn(char) -> bool) -> String {
     std::iter::from_fn(|| rest.next_if(|next| goes_on(*next))).collect()
 }
 
+/// Whether raw SQL may be anything but a query, as far as that can be told.
+pub(crate) fn may_write(sql: &str) -> bool {
+    let mut words = sql
+        .split(|letter: char| !(letter.is_alphanumeric() || letter == '_'))
+        .filter(|word| !word.is_empty());
+    let first = words.next().unwrap_or_default().to_uppercase();
+    let writes = ["INSERT", "UPDATE", "DELETE", "MERGE"];
+    match first.as_str() {
+        "SELECT" | "VALUES" | "TABLE" | "SHOW" | "EXPLAIN" | "PRAGMA" => false,
+        "WITH" => words.any(|word| writes.iter().any(|write| word.eq_ignore_ascii_case(write))),
+        _ => true,
+    }
+}
+
 fn is_word(token: Option<&Token>, word: &str) -> bool {
     matches!(token, Some(Token::Word(found)) if found == word)
 }
@@ -104,39 +123,45 @@ fn place(tokens: &[Token], word: &str) -> Option<usize> {
 /// among them where they may be tables all the same.
 pub(crate) fn sources(tokens: &[Token]) -> Vec<String> {
     let mut sources = Vec::new();
-    // For each parenthesis that is open, whether there is a query in it.
-    let mut queries = vec![true];
+    scan(tokens, true, &mut sources);
+    let defined = defined(tokens);
+    sources.retain(|source| !defined.contains(source));
+    sources
+}
+
+/// Looks for them in `tokens`, which are a query or part of an expression.
+fn scan(tokens: &[Token], is_query: bool, sources: &mut Vec<String>) {
     let mut at = 0;
     while let Some(token) = tokens.get(at) {
         at += 1;
         match token {
             Token::Sign('(') => {
-                let next = tokens.get(at);
-                queries.push(
-                    next == Some(&Token::Sign('('))
-                        || ["SELECT", "WITH", "DELETE", "UPDATE", "INSERT"]
-                            .iter()
-                            .any(|word| is_word(next, word)),
-                );
+                let end = closing(tokens, at - 1);
+                let inner = tokens.get(at..end).unwrap_or_default();
+                scan(inner, begins_query(inner), sources);
+                at = end + 1;
             }
-            Token::Sign(')') => {
-                queries.pop();
-            }
-            Token::Word(word) if word == "JOIN" => at = list(tokens, at, false, &mut sources),
-            Token::Word(word) if word == "FROM" => {
+            Token::Word(word) if word == "JOIN" => at = list(tokens, at, false, sources),
+            Token::Word(word) if word == "FROM" && is_query => {
                 let deletes = at >= 2 && is_word(tokens.get(at - 2), "DELETE");
                 let compares = at >= 2 && is_word(tokens.get(at - 2), "DISTINCT") && is_compared(tokens, at);
-                if queries.last() == Some(&true) && !deletes && !compares {
-                    at = list(tokens, at, true, &mut sources);
+                if !deletes && !compares {
+                    at = list(tokens, at, true, sources);
                 }
             }
-            Token::Word(word) if word == "USING" => at = list(tokens, at, true, &mut sources),
+            // Of a `DELETE`; what a join compares is in parentheses.
+            Token::Word(word) if word == "USING" && tokens.get(at) != Some(&Token::Sign('(')) => {
+                at = list(tokens, at, true, sources);
+            }
             _ => {}
         }
     }
-    let defined = defined(tokens);
-    sources.retain(|source| !defined.contains(source));
-    sources
+}
+
+fn begins_query(tokens: &[Token]) -> bool {
+    let first = tokens.first();
+    first == Some(&Token::Sign('('))
+        || ["SELECT", "WITH", "DELETE", "UPDATE", "INSERT"].iter().any(|word| is_word(first, word))
 }
 
 /// Whether the `FROM` before `at` belongs to `IS [NOT] DISTINCT FROM`.
@@ -164,10 +189,21 @@ fn list(tokens: &[Token], mut at: usize, several: bool, sources: &mut Vec<String
             }
             at += 1;
         }
-        let Some(name) = name else { return at };
-        // Else it is a function that is called.
-        if tokens.get(at) != Some(&Token::Sign('(')) && !sources.contains(&name) {
-            sources.push(name);
+        if tokens.get(at) == Some(&Token::Sign('(')) {
+            // A query, a join, or what a function is called with.
+            let end = closing(tokens, at);
+            let inner = tokens.get(at + 1..end).unwrap_or_default();
+            if name.is_none() && !begins_query(inner) {
+                list(inner, 0, true, sources);
+            }
+            scan(inner, begins_query(inner), sources);
+            at = end + 1;
+        } else if let Some(name) = name {
+            if !sources.contains(&name) {
+                sources.push(name);
+            }
+        } else {
+            return at;
         }
         if is_word(tokens.get(at), "AS") {
             at += 2;
@@ -355,7 +391,7 @@ pub(crate) fn columns_set(tokens: &[Token]) -> Option<Vec<String>> {
             {
                 break;
             }
-            Token::Sign('(') => at = closing(tokens, at),
+            Token::Sign('(') if !expects => at = closing(tokens, at),
             Token::Sign(',') => expects = true,
             Token::Name(name) if expects => {
                 if tokens.get(at + 1) == Some(&Token::Sign('.')) {
@@ -448,3 +484,6 @@ pub(crate) fn tables_named(tokens: &[Token]) -> Vec<String> {
     }
     tables
 }
+
+#[cfg(test)]
+mod tests;

@@ -174,7 +174,7 @@ impl Kind {
 
     /// The text of a value of this kind, the same for all that a database may find equal.
     fn text(self, value: &Value) -> Option<String> {
-        match (self, value) {
+        let text = match (self, value) {
             (Self::Integer, Value::TinyInt(Some(value))) => Some(value.to_string()),
             (Self::Integer, Value::SmallInt(Some(value))) => Some(value.to_string()),
             (Self::Integer, Value::Int(Some(value))) => Some(value.to_string()),
@@ -191,7 +191,9 @@ impl Kind {
             }
             (Self::Uuid, Value::Uuid(Some(value))) => Some(value.to_string()),
             _ => None,
-        }
+        };
+        // For a zero, MySQL makes a key of its own.
+        text.filter(|text| text != "0")
     }
 
     fn returned(self, row: &QueryResult, column: &str) -> Option<Value> {

@@ -18,6 +18,7 @@ use sea_orm::{
 use crate::change::{Access, Part};
 use crate::pending::Pending;
 use crate::scoped::Scoped;
+use crate::sql;
 use crate::statement;
 use crate::stream::TrackedStream;
 use crate::tables::Tables;
@@ -284,7 +285,7 @@ impl<C: ConnectionTrait + StreamTrait> StreamTrait for Tracked<C> {
         &'a self,
         statement: Statement,
     ) -> Pin<Box<dyn Future<Output = Result<Self::Stream<'a>, DbErr>> + 'a + Send>> {
-        let access = self.opaque(None, false);
+        let access = self.opaque(None, sql::may_write(&statement.sql));
         Box::pin(self.stream_of(access, self.inner.stream_raw(statement)))
     }
 

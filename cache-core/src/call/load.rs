@@ -104,11 +104,13 @@ impl Inner {
     /// Whether everything that moves what was `met` moves one of `tags` with it. What is not so is foreseen from now on.
     fn foresaw(&self, site: &'static Site, key: &Key, tags: &[Tag], met: &[Tag]) -> bool {
         let is_row = |tag: &Tag| self.dependencies.is_row(tag);
-        let foresaw = site.is_observed() && met.iter().all(|tag| foreseen::is_covered(tag, tags, is_row));
-        if site.is_observed() && !foresaw {
-            self.tally(site).foreseen.learn(key, met, is_row);
+        if !site.is_observed() {
+            return false;
         }
-        foresaw
+        let unknown = |tag: &&Tag| !foreseen::is_covered(tag, tags, is_row);
+        let unknown: Vec<Tag> = met.iter().filter(unknown).cloned().collect();
+        self.tally(site).foreseen.learn(key, &unknown, is_row);
+        unknown.is_empty()
     }
 }
 

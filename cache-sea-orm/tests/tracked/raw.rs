@@ -16,6 +16,7 @@ async fn what_raw_sql_changes_is_not_known_and_that_is_said_once() {
     let log = Log::of_this_thread();
     world.db.execute_unprepared(r#"UPDATE "user" SET name = 'X'"#).await.expect("rows");
     world.db.execute_raw(raw(r#"UPDATE "user" SET name = 'Y'"#)).await.expect("rows");
+    world.db.query_all_raw(raw(r#"UPDATE "user" SET name = 'Z' RETURNING id"#)).await.expect("rows");
     assert_eq!(log.warnings().len(), 1, "{:?}", log.lines());
     assert!(log.text().contains("db.writes"), "{}", log.text());
     assert_eq!(world.reloaded().await, [""; 0]);
