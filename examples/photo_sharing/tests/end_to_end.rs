@@ -46,6 +46,11 @@ async fn every_answer_is_kept(backend: &Backend) {
     }
     // What is looked for in the list of faces is no part of its key.
     assert_eq!(service.hit("/albums/1/faces?person=Ada").await, json!([]));
+    // All that albums are filtered by is in the key.
+    for other in ["title=zoo&min_photos=1", "title=har&min_photos=2", "min_photos=2"] {
+        assert_eq!(service.json::<Value>(&format!("/users/1/albums/search?{other}")).await, json!([]));
+    }
+    assert_eq!(service.json::<Value>("/users/1/albums/search").await[0]["title"], "Harbour");
     // A selfie is known by its bytes.
     let search = async |bytes: Vec<u8>| {
         let reply = service.send_bytes(Method::POST, "/search/by-selfie", bytes, &[]).await;
