@@ -61,3 +61,13 @@ async fn serve() -> Result<(), Box<dyn Error>> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    /// Every pattern matches a key that some function declares, and no two functions share a key by mistake.
+    #[test]
+    fn what_is_dropped_is_what_is_cached() {
+        let findings = larder::check().err().map(|findings| findings.to_string());
+        assert_eq!(findings, None);
+    }
+}

@@ -83,3 +83,13 @@ async fn serve(settings: Settings) -> Result<(), Box<dyn Error + Send + Sync>> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    /// Every pattern matches a key that some function declares, and no two functions share a key by mistake.
+    #[test]
+    fn what_is_dropped_is_what_is_cached() {
+        let findings = larder::check().err().map(|findings| findings.to_string());
+        assert_eq!(findings, None);
+    }
+}
