@@ -37,10 +37,7 @@ impl Service {
     }
 
     pub(crate) fn start_with(backend: &Backend, database: &Database, variables: &[(&str, &str)]) -> Self {
-        // Hits are counted here, and on a busy machine Redis may take longer than a cache should wait for it.
-        let patient = [("REDIS_TIMEOUT", "10s")];
-        let variables: Vec<_> = patient.iter().chain(variables).copied().collect();
-        Self(Program::start_with(BINARY, backend, database, &variables))
+        Self(Program::start_with(BINARY, backend, database, variables))
     }
 
     /// The answer to `GET path`, whatever it is.
