@@ -10,7 +10,7 @@ use crate::{get, is_hit, is_miss, put, start};
 async fn health(backend: &Backend) {
     let (program, _database) = start(backend);
     get(&program, "/users/1").await;
-    is_hit(&program, backend, "/users/1", "queries").await;
+    is_hit(&program, "/users/1", "queries").await;
     put(&program, "/users/1", json!({ "name": "Ada", "plan": "studio" })).await;
 
     let health = report(&program).await;
@@ -82,7 +82,7 @@ async fn rubbish_in_redis_is_a_miss() {
     let (program, _database) = start(&backend);
     let server = backend.server().expect("a server");
     get(&program, "/users/1").await;
-    is_hit(&program, &backend, "/users/1", "queries").await;
+    is_hit(&program, "/users/1", "queries").await;
     let whole: Vec<u8> = server.tell(&["GET", "larder:user:1"]);
     let cut = whole.get(..whole.len() - 5).expect("a value");
     for rubbish in [b"rubbish", br#"{"id":1,"name":"Mallory","plan":"free","revision":1}"#, cut] as [&[u8]; 3]
@@ -92,7 +92,7 @@ async fn rubbish_in_redis_is_a_miss() {
         is_miss(&program, "/users/1", "queries").await;
         assert_eq!(get(&program, "/users/1").await["name"], "Listener 1");
         // And it is replaced.
-        is_hit(&program, &backend, "/users/1", "queries").await;
+        is_hit(&program, "/users/1", "queries").await;
     }
     eventually(async || number(&report(&program).await["stats"]["errors"]["refused_values"]) >= 1.0).await;
 }

@@ -11,7 +11,6 @@ use std::path::{Path, PathBuf};
 
 use http::{Method, StatusCode};
 use serde_json::Value;
-use tests::eventually;
 use tests::program::{Backend, Database, Program, Reply};
 
 const CLIPIZY: &str = env!("CARGO_BIN_EXE_clipizy");
@@ -35,27 +34,8 @@ fn folder(database: &Database) -> PathBuf {
     Path::new(path).with_file_name("files")
 }
 
-/// Asks, and again where the cache had no answer in time, as it may on a busy machine.
 async fn ask(program: &Program, method: Method, path: &str, body: Option<Value>) -> Reply {
-    ask_with(program, method, path, body, &[]).await
-}
-
-async fn ask_with(
-    program: &Program,
-    method: Method,
-    path: &str,
-    body: Option<Value>,
-    headers: &[(&str, &str)],
-) -> Reply {
-    let mut answered = None;
-    eventually(async || {
-        let reply = program.send(method.clone(), path, body.as_ref(), headers).await;
-        let is_answer = reply.status != StatusCode::SERVICE_UNAVAILABLE;
-        answered = Some(reply);
-        is_answer
-    })
-    .await;
-    answered.expect("an answer")
+    program.send(method, path, body.as_ref(), &[]).await
 }
 
 async fn get(program: &Program, path: &str) -> Value {
@@ -91,18 +71,10 @@ async fn done(program: &Program, what: &str) -> u64 {
 }
 
 /// Asserts that `path` is answered from the cache: the program does nothing of `what` for it.
-///
-/// In memory the very next answer is. Where Redis may be late on a busy machine, one of the next is.
-async fn is_hit(program: &Program, backend: &Backend, path: &str, what: &str) {
-    let is_hit = async || {
-        let before = done(program, what).await;
-        get(program, path).await;
-        done(program, what).await == before
-    };
-    match backend {
-        Backend::Memory => assert!(is_hit().await, "{path} is not cached"),
-        Backend::Redis(_) | Backend::Tiered(_) => eventually(is_hit).await,
-    }
+async fn is_hit(program: &Program, path: &str, what: &str) {
+    let before = done(program, what).await;
+    get(program, path).await;
+    assert_eq!(done(program, what).await, before, "{path} is not cached");
 }
 
 /// Asserts that `path` is answered anew: the program does something of `what` for it.

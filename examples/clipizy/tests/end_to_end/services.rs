@@ -6,20 +6,20 @@ use tests::eventually;
 use tests::program::Backend;
 use tests::redis::Server;
 
-use crate::{ask, ask_with, delete, done, folder, get, is_hit, is_miss, post, put, refused, start, text};
+use crate::{ask, delete, done, folder, get, is_hit, is_miss, post, put, refused, start, text};
 
 async fn users(backend: &Backend) {
     let (program, _database) = start(backend);
     assert_eq!(get(&program, "/users/1").await["name"], "Listener 1");
     for path in ["/users/1", "/users/1/summary", "/users/1/clips", "/users?ids=1,2,3"] {
         get(&program, path).await;
-        is_hit(&program, backend, path, "queries").await;
+        is_hit(&program, path, "queries").await;
     }
 
     // The entries of many are those of each.
-    is_hit(&program, backend, "/users/3", "queries").await;
+    is_hit(&program, "/users/3", "queries").await;
     get(&program, "/users?ids=3,4,5").await;
-    is_hit(&program, backend, "/users/4", "queries").await;
+    is_hit(&program, "/users/4", "queries").await;
 
     let reply = put(&program, "/users/1", json!({ "name": "Ada", "plan": "studio" })).await;
     assert_eq!(reply.json::<Value>()["revision"], 2);
@@ -27,7 +27,7 @@ async fn users(backend: &Backend) {
     assert_eq!(get(&program, "/users?ids=2,1").await[0]["name"], "Ada");
     // Loaded by hand, under a key that begins like those of the user.
     assert_eq!(get(&program, "/users/1/summary").await["name"], "Ada");
-    is_hit(&program, backend, "/users/2", "queries").await;
+    is_hit(&program, "/users/2", "queries").await;
 
     let change = json!({ "name": "Ada", "plan": "free" });
     refused(&put(&program, "/users/4711", change).await, StatusCode::NOT_FOUND, "no such user");
@@ -66,18 +66,18 @@ async fn clips(backend: &Backend) {
     let paths = ["/clips/1", &of_owner, "/clips?search=andorra", "/clips/popular", "/places/fr", "/settings"];
     for path in paths {
         get(&program, path).await;
-        is_hit(&program, backend, path, "queries").await;
+        is_hit(&program, path, "queries").await;
     }
     assert!(get(&program, "/places/fr").await.as_array().expect("a list").len() > 100);
     // The key is in lower case, so both are one entry.
-    is_hit(&program, backend, "/places/FR", "queries").await;
+    is_hit(&program, "/places/FR", "queries").await;
 
     put(&program, "/clips/1/title", json!({ "title": "A day in the Pyrenees" })).await;
     assert_eq!(get(&program, "/clips/1").await["title"], "A day in the Pyrenees");
     assert_eq!(get(&program, &of_owner).await[0]["title"], "A day in the Pyrenees");
     assert_eq!(get(&program, "/clips?search=andorra").await, json!([]));
     assert_eq!(get(&program, "/clips?search=pyrenees").await[0]["id"], 1);
-    is_hit(&program, backend, "/places/fr", "queries").await;
+    is_hit(&program, "/places/fr", "queries").await;
 
     put(&program, "/settings/sign_up", json!({ "value": "closed" })).await;
     assert_eq!(get(&program, "/settings").await["sign_up"], "closed");
@@ -111,8 +111,8 @@ async fn clips_on_tiered() {
 async fn weather(backend: &Backend) {
     let (program, _database) = start(backend);
     assert_eq!(get(&program, "/weather/Canillo").await["place"], "Canillo");
-    is_hit(&program, backend, "/weather/Canillo", "outside_calls").await;
-    is_hit(&program, backend, "/weather/CANILLO", "outside_calls").await;
+    is_hit(&program, "/weather/Canillo", "outside_calls").await;
+    is_hit(&program, "/weather/CANILLO", "outside_calls").await;
     is_miss(&program, "/weather/Ordino", "outside_calls").await;
     // What a user types is a value in the key, and one segment of the path outside.
     for nowhere in ["/weather/Atlantis", "/weather/*", "/weather/%2F..%2F", "/weather/%00"] {
@@ -145,7 +145,7 @@ async fn sessions(backend: &Backend) {
     };
     let with = async |method: Method, token: &str| {
         let header = format!("Bearer {token}");
-        ask_with(&program, method, "/session", None, &[("authorization", &header)]).await
+        program.send(method, "/session", None::<&Value>, &[("authorization", &header)]).await
     };
 
     let token = log_in(60).await;
@@ -208,7 +208,7 @@ async fn files(backend: &Backend) {
     assert!(shown("/files/LICENSE-APACHE").await.contains("Apache License"));
     let about = get(&program, "/files/countries.tsv/about").await;
     assert_eq!((&about["lines"], &about["bytes"]), (&json!(250), &json!(5816)));
-    is_hit(&program, backend, "/files/countries.tsv/about", "disk_reads").await;
+    is_hit(&program, "/files/countries.tsv/about", "disk_reads").await;
 
     // A change through the program: at once.
     let written = put(&program, "/files/lyrics.txt", json!({ "text": "la la la" })).await;
@@ -311,7 +311,7 @@ async fn warming(backend: &Backend) {
     // The most active user, and the most popular clip.
     let clip = get(&program, "/clips/popular").await[0]["id"].clone();
     for path in ["/users/35", "/settings", &format!("/clips/{clip}")] {
-        is_hit(&program, backend, path, "queries").await;
+        is_hit(&program, path, "queries").await;
     }
     // Who was here longest ago is not among them: the last of forty.
     is_miss(&program, "/users/6", "queries").await;

@@ -35,7 +35,7 @@ async fn the_variables_of_the_document_are_read() {
     let program = start_on(&Backend::Memory, &database, &variables);
     get(&program, "/settings").await;
     let backend = Backend::Redis(server);
-    is_hit(&program, &backend, "/settings", "queries").await;
+    is_hit(&program, "/settings", "queries").await;
     let health: Value = program.json("/health").await;
     assert_eq!((&health["namespace"], &health["redis"]["connected"]), (&"clipizy".into(), &true.into()));
     assert_eq!(health["redis"]["hearing"], "feed", "an address and no backend is a near cache over Redis");
@@ -79,10 +79,10 @@ async fn compression_makes_what_redis_holds_smaller() {
         let database = Database::new();
         let program = start_on(&backend, &database, &variables);
         let places = get(&program, "/places/fr").await;
-        is_hit(&program, &backend, "/places/fr", "queries").await;
+        is_hit(&program, "/places/fr", "queries").await;
         assert_eq!(get(&program, "/places/fr").await, places, "what comes back is what was stored");
         get(&program, "/users/1").await;
-        is_hit(&program, &backend, "/users/1", "queries").await;
+        is_hit(&program, "/users/1", "queries").await;
         let server = backend.server().expect("a server");
         let length = |name: &str| server.tell::<usize>(&["STRLEN", name]);
         lengths.push((length("larder:places:fr"), length("larder:user:1")));

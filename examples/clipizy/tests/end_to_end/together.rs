@@ -6,7 +6,7 @@ use tests::eventually;
 use tests::program::{Backend, Database, Program};
 use tests::redis::Server;
 
-use crate::{ask, ask_with, delete, folder, get, is_hit, post, put, refused, start, start_on, text};
+use crate::{ask, delete, folder, get, is_hit, post, put, refused, start, start_on, text};
 
 async fn two_programs(backend: &Backend) {
     let database = Database::new();
@@ -21,15 +21,15 @@ async fn two_programs(backend: &Backend) {
 
     for path in ["/users/1", "/clips/popular"] {
         get(&one, path).await;
-        is_hit(&one, backend, path, "queries").await;
-        is_hit(&other, backend, path, "queries").await;
+        is_hit(&one, path, "queries").await;
+        is_hit(&other, path, "queries").await;
     }
     put(&one, "/users/1", json!({ "name": "Ada", "plan": "studio" })).await;
     shows(&|user| user["name"] == "Ada", "/users/1").await;
 
     // The outside is asked by one, and answers for both.
     get(&one, "/weather/Canillo").await;
-    is_hit(&one, backend, "/weather/Canillo", "outside_calls").await;
+    is_hit(&one, "/weather/Canillo", "outside_calls").await;
     eventually(async || ask(&other, Method::GET, "/weather/Canillo", None).await.status == StatusCode::OK)
         .await;
     let nobody = ask(&other, Method::GET, "/weather/Ordino", None).await;
@@ -38,7 +38,7 @@ async fn two_programs(backend: &Backend) {
     let token = post(&one, "/sessions", json!({ "user": 7 })).await.json::<Value>()["token"].clone();
     let header = format!("Bearer {}", token.as_str().expect("a token"));
     let session = async |program: &Program, method: Method| {
-        ask_with(program, method, "/session", None, &[("authorization", &header)]).await.status
+        program.send(method, "/session", None::<&Value>, &[("authorization", &header)]).await.status
     };
     assert_eq!(session(&other, Method::GET).await, StatusCode::OK);
     assert_eq!(session(&one, Method::DELETE).await, StatusCode::OK);
