@@ -11,6 +11,7 @@ mod common;
 mod concurrent;
 #[path = "../tracked/events.rs"]
 mod events;
+mod lost;
 #[path = "../tracked/raw.rs"]
 mod raw;
 #[path = "../tracked/reads.rs"]
