@@ -57,7 +57,7 @@ pub struct RunningLoad(Arc<Context>);
 /// tag was invalidated since the load began, the value is returned and not stored.
 ///
 /// The entry stays in this process: others could not tell whether the tag has moved since. With a remote store alone it is
-/// not stored at all. A tag that the attribute's `tags` names as well changes nothing; nor do those of cached functions that
+/// not stored at all. (A function with `tags = auto` shares such entries: what its loads meet is foreseen.) A tag that the attribute's `tags` names as well changes nothing; nor do those of cached functions that
 /// the load calls, which are its own too, if `tags` names them.
 ///
 /// # Examples

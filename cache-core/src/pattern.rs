@@ -10,6 +10,10 @@ use crate::scope::levels;
 ///
 /// Values that are written into a pattern are escaped as in a key, so a value never acts as a wildcard.
 ///
+/// In memory an invalidation takes exactly what matches. What is in a remote store goes by whole levels of its key, so that it
+/// costs the same however much it reaches: `user:*` and `user:42:*` are exact there, too; `user:4*` and `user:*:posts` take all of
+/// `user:*` along, and `*:posts` everything. What is taken along is loaded again, and is never wrong.
+///
 /// # Examples
 ///
 /// ```

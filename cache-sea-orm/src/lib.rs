@@ -96,7 +96,8 @@
 //!
 //! What goes to a remote store is looked for by its tags, so a process has to know them before it asks: it learns them from the
 //! first load of each function. Rows that the key of the function tells (`user:<id>` and the row `user:42`) are told apart there,
-//! too; others count as any row of their table.
+//! too; others count as any row of their table. A process that never asked a table through a [`Tracked`] does not know its rows for
+//! rows: by hand it invalidates `user`, or `user:42` and `user:*`.
 
 mod change;
 mod pending;

@@ -118,11 +118,13 @@ async fn delete(db: &Db, cache: &Cache, album_id: i64) -> Result<Option<Album>, 
         .bind(album_id)
         .fetch_optional(&mut *deleting)
         .await?;
-    deleting.commit().await?;
+    let committed = deleting.commit().await;
+    // Also without an answer to that: it may have been committed.
     if let Err(error) = gone.flush().await {
         // It holds in this process, and is owed to the others.
         eprintln!("other programs learn later that album {album_id} is gone: {error}");
     }
+    committed?;
     for photo in photos {
         // A file that stays behind takes room and is never served.
         let _ = tokio::fs::remove_file(db.file(photo)).await;
@@ -194,7 +196,9 @@ pub(crate) async fn remove(
     caller: Caller,
 ) -> Result<StatusCode, Refusal> {
     changeable(&app.db, caller, album_id).await?;
-    let deleted = delete(&app.db, &app.cache, album_id).await?;
+    // In a task of its own: a client that goes away does not end it between the commit and the flush.
+    let deleted = tokio::spawn(async move { delete(&app.db, &app.cache, album_id).await }).await;
+    let deleted = deleted.map_err(Refusal::Task)??;
     deleted.map(|_| StatusCode::NO_CONTENT).ok_or(Refusal::Nowhere("album", album_id))
 }
 

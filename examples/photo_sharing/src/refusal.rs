@@ -23,6 +23,8 @@ pub(crate) enum Refusal {
     Database(sqlx::Error),
     /// The folder of the photos is.
     Folder(std::io::Error),
+    /// The task that was to answer has panicked.
+    Task(tokio::task::JoinError),
 }
 
 impl From<sqlx::Error> for Refusal {
@@ -65,6 +67,7 @@ impl IntoResponse for Refusal {
             ),
             Self::Database(error) => internal(&error),
             Self::Folder(error) => internal(&error),
+            Self::Task(error) => internal(&error),
         };
         (status, [(CACHE_CONTROL, "no-store")], text).into_response()
     }
