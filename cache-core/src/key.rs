@@ -3,6 +3,8 @@
 //! Nothing here knows of namespaces, stores or scopes.
 
 mod argument;
+#[cfg(any(feature = "chrono", feature = "time", feature = "uuid"))]
+mod foreign;
 mod part;
 mod text;
 mod writer;

@@ -16,7 +16,8 @@ use super::{KeyWriter, digest};
 /// A value that can be part of a key.
 ///
 /// Implemented for integers, `bool`, `char`, strings, `Option`, tuples, slices, arrays and `Vec`, for
-/// references, `Box`, `Arc` and `Cow` of those, `NonZero`, IP addresses, and by `#[derive(KeyPart)]`.
+/// references, `Box`, `Arc` and `Cow` of those, `NonZero`, IP addresses, and by `#[derive(KeyPart)]`. With the features `uuid`,
+/// `chrono` and `time`, for the ids, dates and times of these crates.
 /// Not for floats (`NaN` differs from itself) and not for hash maps and sets (their order is not
 /// stable): write `<argument:hash>` for those.
 ///
@@ -42,7 +43,8 @@ use super::{KeyWriter, digest};
     label = "no `KeyPart` for `{Self}`",
     note = "derive it with `#[derive(larder::KeyPart)]`, write `<argument:hash>` for any `Serialize` value, \
             or leave the argument out of the key with `skip(argument)`",
-    note = "floats and hash maps are not key parts: `NaN` differs from itself and a hash map has no stable order"
+    note = "floats and hash maps are not key parts: `NaN` differs from itself and a hash map has no stable order; \
+            ids and times of `uuid`, `chrono` and `time` are, with the feature of that name"
 )]
 pub trait KeyPart {
     /// Writes the text of this value.
