@@ -1,7 +1,7 @@
 //! The table from the names of backends to the stores that this build has.
 
 use cache_core::private::Opener;
-use cache_core::{Backend, Cache, CacheBuilder, Config, Error, ErrorKind, Result};
+use cache_core::{Backend, Cache, CacheBuilder, Config, Error, ErrorKind, RedisAddress, Result};
 
 inventory::submit! { Opener(open) }
 
@@ -37,6 +37,17 @@ fn usual(address: bool) -> Backend {
     }
 }
 
+/// The variable with an address of Redis that nothing is done with, since this program has no `redis`, and no backend is named.
+fn unheard(config: &Config, redis: bool) -> Option<&str> {
+    match (&config.redis, config.backend) {
+        (Some(address), None) if !redis => Some(match address {
+            RedisAddress::Url { variable, .. } => variable,
+            _ => "REDIS_HOST",
+        }),
+        _ => None,
+    }
+}
+
 /// The cache that the environment describes; without any variable, what [`Cache::global`] would be.
 ///
 /// A value that is not allowed, or a backend whose Cargo feature is off, is an error that names it.
@@ -59,6 +70,13 @@ pub fn from_env_with_prefix(prefix: &str) -> Result<Cache> {
 }
 
 fn open(config: &Config) -> Result<Cache> {
+    if let Some(variable) = unheard(config, REDIS.1) {
+        tracing::warn!(
+            target: "larder",
+            "`{variable}` is set, but this program was built without the Cargo feature `redis`: values stay in this process; \
+             `CACHE_BACKEND=memory` says that this is meant"
+        );
+    }
     let backend = config.backend.unwrap_or_else(|| usual(config.redis.is_some()));
     let row = TABLE.iter().find(|row| row.backend == backend);
     let missing = row.and_then(|row| Some((row.name, row.features.iter().find(|(_, on)| !on)?.0)));
@@ -102,7 +120,6 @@ fn with_memory(builder: CacheBuilder, _: &Config) -> CacheBuilder {
 
 #[cfg(feature = "redis")]
 fn with_redis(builder: CacheBuilder, config: &Config) -> Result<CacheBuilder> {
-    use cache_core::RedisAddress;
     use cache_redis::Redis;
 
     let mut redis = Redis::builder();
@@ -132,4 +149,26 @@ fn with_redis(builder: CacheBuilder, config: &Config) -> Result<CacheBuilder> {
 #[expect(clippy::unnecessary_wraps, reason = "with the feature, an address can be wrong")]
 fn with_redis(builder: CacheBuilder, _: &Config) -> Result<CacheBuilder> {
     Ok(builder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_that_nothing_is_done_with_is_named() {
+        let told = |variables: &[(&str, &str)], redis| {
+            let lookup = |name: &str| {
+                variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+            };
+            let config = Config::from_lookup(None, lookup).unwrap();
+            unheard(&config, redis).map(str::to_owned)
+        };
+        let url = ("REDIS_URL", "redis://127.0.0.1");
+        assert_eq!(told(&[url], false).as_deref(), Some("REDIS_URL"));
+        assert_eq!(told(&[("REDIS_HOST", "cache")], false).as_deref(), Some("REDIS_HOST"));
+        assert_eq!(told(&[url], true), None);
+        assert_eq!(told(&[url, ("CACHE_BACKEND", "memory")], false), None, "that is meant");
+        assert_eq!(told(&[], false), None);
+    }
 }

@@ -220,6 +220,9 @@ impl Cache {
 
     /// Stores `value` under `key` for `ttl`. A load of the key that is under way is not stored over it.
     ///
+    /// To load what is missing, take [`get_or_load`](Self::get_or_load): between a `get` and a `set` others may change the
+    /// source and delete the key, and what was read before that is then kept for the whole `ttl`.
+    ///
     /// While a mutation with a `fence` around the key is under way in some process, or the key settles, nothing is stored
     /// in the remote store, this value neither: it may be older than what the mutation changes.
     pub async fn set<V: Value>(&self, key: impl Into<Key>, value: &V, ttl: Duration) -> Result<()> {
@@ -252,6 +255,9 @@ impl Cache {
     }
 
     /// Removes what is under `key`; whether there was a current value. Loads under way are not stored.
+    ///
+    /// On an error this process has removed it all the same, and tells the remote store as soon as that can be reached: log it,
+    /// and let the request succeed.
     pub async fn delete(&self, key: impl Into<Key>) -> Result<bool> {
         let key = key.into();
         let existed = self.exists(&key).await;
