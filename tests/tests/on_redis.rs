@@ -208,6 +208,20 @@ async fn one_value_is_stored_for_a_thousand_callers() {
 }
 
 #[tokio::test]
+async fn namespaces_leave_each_other_alone() {
+    let server = Server::start();
+    let of = |name: &str| Cache::builder().namespace(name).remote(patient(server.url())).build();
+    let (shop, blog) = (of("shop"), of("blog"));
+    shop.set("n", &1_u64, TTL).await.unwrap();
+    blog.set("n", &2_u64, TTL).await.unwrap();
+    assert_eq!(shop.get::<u64>("n").await.unwrap(), Some(1));
+    shop.invalidate("*").await.unwrap();
+    shop.clear().await.unwrap();
+    assert_eq!(shop.get::<u64>("n").await.unwrap(), None);
+    assert_eq!(blog.get::<u64>("n").await.unwrap(), Some(2));
+}
+
+#[tokio::test]
 async fn the_manual_api() {
     let server = Server::start();
     for build in BACKENDS {

@@ -30,6 +30,7 @@ mod work;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use larder::Cache;
 use tokio::net::TcpListener;
 
 use crate::database::Database;
@@ -67,6 +68,12 @@ async fn serve() -> Result<()> {
     let settings = Settings::from_env()?;
     larder::from_env()?.install().map_err(|error| Error::Cache(error.to_string()))?;
 
+    // A shared cache may hold answers from another database. If it cannot be told now, it is told when it is there.
+    if settings.is_new
+        && let Err(error) = Cache::global().clear().await
+    {
+        eprintln!("clipizy: the cache: {error}");
+    }
     let work = Work::default();
     let database = Database::new(seed::open(&settings.database).await?, work.clone());
     let files = Files::open(settings.files.clone(), work.clone()).await?;

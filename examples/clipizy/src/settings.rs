@@ -12,6 +12,8 @@ use crate::error::{Error, Result};
 pub(crate) struct Settings {
     pub address: String,
     pub database: String,
+    /// Whether the database is one of this run alone.
+    pub is_new: bool,
     pub files: PathBuf,
     /// The weather service, if it is not our own.
     pub weather: Option<String>,
@@ -34,6 +36,7 @@ impl Settings {
         let here = temporary.as_ref().map_or(Path::new("."), TempDir::path);
         Ok(Self {
             address: variable("ADDRESS").unwrap_or_else(|| "127.0.0.1:3000".to_owned()),
+            is_new: database.is_none(),
             database: database
                 .unwrap_or_else(|| format!("sqlite://{}?mode=rwc", here.join("clipizy.db").display())),
             files: files.unwrap_or_else(|| here.join("files")),

@@ -41,8 +41,14 @@ async fn serve() -> Result<(), Box<dyn Error>> {
     // Removed when this function ends.
     let folder = tempfile::tempdir()?;
     let url = std::env::var("DATABASE_URL").ok().filter(|url| !url.is_empty());
+    let is_new = url.is_none();
     let url = url.unwrap_or_else(|| format!("sqlite://{}", folder.path().join("flexible.db").display()));
     let app = App { db: Database::open(&url).await?, jobs: Jobs::default() };
+    // A shared cache may hold answers from another database. If it cannot be told now, it is told when it is there.
+    if is_new {
+        // What that would answer, nobody has asked for.
+        let _ = upkeep::clear().await;
+    }
     let address = std::env::var("ADDRESS").unwrap_or_else(|_| "127.0.0.1:3000".to_owned());
     let listener = TcpListener::bind(&address).await?;
     let address = listener.local_addr()?;

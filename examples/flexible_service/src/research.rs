@@ -37,7 +37,8 @@ pub(crate) struct Place {
 }
 
 /// Looks for the question in the names of all subdivisions: of these countries, or of all.
-#[cached(key = "research:<request:hash>", ttl = "5m", skip(db))]
+/// Kept for as long as the environment says, `CACHE_DEFAULT_TTL`.
+#[cached(key = "research:<request:hash>", skip(db))]
 pub(crate) async fn conduct(db: &Database, request: &Request) -> Result<Findings, Problem> {
     let countries = serde_json::to_string(&request.countries)?;
     let places = "SELECT s.code, s.kind, s.name, c.name AS country FROM subdivisions s JOIN countries c ON c.code = s.country

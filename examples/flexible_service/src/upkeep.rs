@@ -89,7 +89,7 @@ pub(crate) async fn clear() -> (StatusCode, Json<Value>) {
 
 /// It holds in this process from now on, and the store is told as soon as it can be.
 fn owed(error: &Error) -> (StatusCode, Json<Value>) {
-    let owed = Cache::global().owed_invalidations();
+    let owed = Cache::global().owed_invalidations() + sessions().owed_invalidations();
     (StatusCode::ACCEPTED, Json(json!({ "owed_invalidations": owed, "reason": error.to_string() })))
 }
 

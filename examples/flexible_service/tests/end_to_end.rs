@@ -410,8 +410,10 @@ async fn the_environment_says_where_and_how() {
         ("REDIS_PASSWORD", "canary-password"),
         ("REDIS_DB", "1"),
         ("CACHE_NAMESPACE", "flexible"),
+        ("CACHE_DEFAULT_TTL", "10m"),
     ];
     let site = Site::start_with(&Backend::Memory, &database, &variables);
+    site.program.post("/research", json!({ "question": "saint", "limit": 1 })).await;
     for path in ["/users/1", "/api/subdivisions?country=NZ", "/api/kinds", "/api/countries"] {
         site.loads(GET, path, Value::Null).await;
     }
@@ -432,6 +434,7 @@ async fn the_environment_says_where_and_how() {
         ("flexible:api:Subdivisions:", 300),
         ("flexible:api:Kinds:", 3_600),
         ("flexible:api:Countries:", 86_400),
+        ("flexible:research:", 600),
         ("flexible:sessions:session:", 300),
     ] {
         assert!((seconds * 89 / 100..=seconds * 111 / 100).contains(&ttl(part)), "{part}: {}", ttl(part));
@@ -450,6 +453,18 @@ async fn without_a_ttl_of_its_own_nothing_is_kept_longer_than_asked() {
     let keys: Vec<String> = server.tell(&["KEYS", "*value:a*"]);
     let left: i64 = server.tell(&["TTL", &keys[0]]);
     assert!((890..=1110).contains(&left), "{left}");
+}
+
+/// A database that is new is not answered from a cache that knew another one.
+#[tokio::test]
+async fn with_a_new_database_nothing_is_left_of_the_last_one() {
+    let (database, backend) = (Database::new(), Backend::Redis(Server::start()));
+    let new = [("DATABASE_URL", "")];
+    let site = Site::start_with(&backend, &database, &new);
+    site.loads(GET, "/users/1", Value::Null).await;
+    site.hits(GET, "/users/1", Value::Null).await;
+    drop(site);
+    Site::start_with(&backend, &database, &new).loads(GET, "/users/1", Value::Null).await;
 }
 
 /// Sessions elsewhere: on a server of their own.

@@ -97,7 +97,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
     // Removed when the program ends.
     let folder = tempfile::tempdir()?;
     let usual = format!("sqlite://{}/photos.db?mode=rwc", folder.path().display());
-    let db = Db::open(&env::var("DATABASE_URL").unwrap_or(usual)).await?;
+    let given = env::var("DATABASE_URL").ok().filter(|url| !url.is_empty());
+    // A shared cache may hold answers from another database. If it cannot be told now, it is told when it is there.
+    if given.is_none()
+        && let Err(error) = cache.clear().await
+    {
+        eprintln!("the cache: {error}");
+    }
+    let db = Db::open(&given.unwrap_or(usual)).await?;
     let downloads = Downloads::new(db.clone(), cache.clone());
     let (queue, processing) = processing::start(db.clone()).await?;
 

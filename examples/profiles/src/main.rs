@@ -16,6 +16,7 @@ mod users;
 use std::error::Error;
 use std::process::ExitCode;
 
+use larder::Cache;
 use tokio::net::TcpListener;
 
 use crate::db::{Database, Seed};
@@ -53,10 +54,15 @@ async fn run() -> Result<(), Box<dyn Error + Send + Sync>> {
 async fn serve(settings: Settings) -> Result<(), Box<dyn Error + Send + Sync>> {
     // Removed when this function ends.
     let folder = tempfile::tempdir()?;
+    let is_new = settings.database.is_none();
     let url = settings
         .database
         .unwrap_or_else(|| format!("sqlite://{}", folder.path().join("profiles.db").display()));
     let db = Database::open(&url, SEED).await?;
+    // A shared cache may hold answers from another database. If it cannot be told now, it is told when it is there.
+    if is_new && let Err(error) = Cache::global().clear().await {
+        eprintln!("profiles: the cache: {error}");
+    }
     let app = App::new(db, settings.ttl, Flags::new(settings.users_percent));
     let listener = TcpListener::bind(&settings.address).await?;
     let address = listener.local_addr()?;

@@ -260,8 +260,24 @@ async fn pages_are_warmed(backend: Backend) {
     drop(site);
     let _ = backend.server().map(|server| server.tell::<()>(&["FLUSHALL"]));
     let site = Site::start_with(&backend, &database, &[("CACHE_WARM_USERS", "5")]);
-    let page = format!("/api/v1/users/{}/full-profile", leaders[4]["user"]);
-    until_async(async || site.get(&page).await.came != "loaded" && site.get(&page).await.queries == 0).await;
+    // Nobody has asked for a page.
+    let profiles = async || {
+        site.program.json::<Value>("/stats").await["functions"]["user:<id>:profile"][1].as_u64()
+    };
+    until_async(async || profiles().await == Some(5)).await;
+}
+
+/// `CACHE_ENABLED=false` is the way back to a program without a cache.
+async fn without_a_cache_every_page_asks_the_database(backend: Backend) {
+    let database = Database::new();
+    let site =
+        Site::start_with(&backend, &database, &[("CACHE_WARM_USERS", "0"), ("CACHE_ENABLED", "false")]);
+    for path in [&user(1)[0], BOARDS[0]] {
+        for _ in 0..2 {
+            let page = site.get(path).await;
+            assert!(page.came == "bypassed" && page.queries > 0, "{path}: {page:?}");
+        }
+    }
 }
 
 async fn bad_input_is_answered(backend: Backend) {
@@ -366,6 +382,7 @@ on_every_backend! {
     five_endpoints_drop_by_hand,
     caching_is_enabled_by_degrees,
     pages_are_warmed,
+    without_a_cache_every_page_asks_the_database,
     bad_input_is_answered,
 }
 
