@@ -482,8 +482,8 @@ impl<'f, S: Shape> Miss<'f, S> {
     {
         if !self.shape.succeeded(output) {
             match self.shape.share_error(output) {
-                Some(error) => lead.seat.land(|| (), || Outcome::Error(error)),
-                None => lead.seat.fail(),
+                Some(error) if !met.unfit => lead.seat.land(|| (), || Outcome::Error(error)),
+                _ => lead.seat.fail(),
             }
             return Landed::Failed;
         }

@@ -166,7 +166,11 @@ fn findings(sites: &[&Site], mutations: &[&Mutation]) -> Vec<String> {
             }
         }
         for tag in mutation.tag_templates() {
-            if !sites.iter().any(|site| site.tag_templates().iter().any(|known| overlap(known, tag))) {
+            // What an observed function reads is known when it has read it.
+            let may_carry = |site: &&Site| site.is_observed();
+            if !sites.iter().any(may_carry)
+                && !sites.iter().any(|site| site.tag_templates().iter().any(|known| overlap(known, tag)))
+            {
                 findings.push(format!("{place}: no cached function declares the tag `{tag}`"));
             }
         }

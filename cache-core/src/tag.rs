@@ -85,9 +85,14 @@ impl Dependencies {
             let table = row_of(tag).filter(|_| self.is_row(tag)).map(|(table, _)| table);
             let of_table = table.and_then(|table| edges.get(&Tag::from(table)));
             let any = table.map(|table| Tag::from([table, ":", ANY_ROW].concat()));
+            // Keys that are text are told apart without regard to case.
+            let folded = row_of(tag)
+                .filter(|_| self.is_row(tag))
+                .map(|(table, row)| (table, row.to_ascii_lowercase()));
+            let folded = folded.map(|(table, row)| Tag::from([table, ":", &row].concat()));
             let known = edges.get(tag).into_iter().chain(of_table).flatten().cloned();
             let mut next: Vec<Tag> = Vec::new();
-            for tag in any.into_iter().chain(known) {
+            for tag in any.into_iter().chain(folded).chain(known) {
                 if !(reached.contains(&tag) || next.contains(&tag)) {
                     next.push(tag);
                 }

@@ -23,6 +23,7 @@ use crate::site::Site;
 use crate::store::{Claim, Expect, Fetched, Generation, LocalStore, Put, Token};
 use crate::tag::Tag;
 use crate::tally::Count;
+use crate::xxh64::xxh64;
 
 /// The longest time to live that is passed on, so that no store has to fear overflow: 10 years.
 const MAX_TTL: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
@@ -163,8 +164,17 @@ impl<'a> Wanted<'a> {
     }
 
     fn label<'l>(&self, key: &'l Key) -> Label<'l> {
-        Label { key: key.as_str(), type_name: self.type_matters.then(self.typed.name), version: self.version }
+        // Which tags an observed load meets is foreseen by each process for itself, and generations say how their scopes
+        // stand, not which they are: what was stored under other tags is another version.
+        let tags = if self.site.is_observed() { digest(self.tags) } else { 0 };
+        let version = self.version.map(|version| version ^ tags);
+        Label { key: key.as_str(), type_name: self.type_matters.then(self.typed.name), version }
     }
+}
+
+/// The same for the same tags in the same order, in every process.
+fn digest(tags: &[Tag]) -> u64 {
+    tags.iter().fold(0, |digest, tag| xxh64(tag.as_str().as_bytes(), digest ^ 1))
 }
 
 impl Settings {

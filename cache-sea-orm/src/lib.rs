@@ -60,6 +60,9 @@
 //! statement depends on all rows. For rows the entity is to be among the [`Tables`]; integers, texts and UUIDs are told apart,
 //! texts without regard to case; a collation that finds still more of them equal needs its entity to be left out.
 //!
+//! A tag of a row that a function names itself, `tags = ["user:<id>"]`, goes with writes that name the row, not with those of any rows:
+//! beside it stands the table's, or `auto`. `#[cache_put]` around such a write stores nothing, since the write has invalidated it.
+//!
 //! `cache.invalidate(Tag::from("user"))` drops everything that read the table, `Tag::from("user:42")` everything that can have read
 //! the row, and `cache.depends("role", &["user"])` makes a change of any role drop what read users.
 //!
@@ -69,7 +72,8 @@
 //! # What is written
 //!
 //! Outside a transaction a write invalidates when it has succeeded, also if it fails in a way that may come after the effect, or
-//! its future is dropped; not if a unique or a foreign key refuses it. In a transaction nothing happens before the commit, and
+//! its future is dropped; not if a unique or a foreign key refuses it. Where the answer is lost or not waited for, the write may still
+//! be on its way, so for 30 seconds what is loaded of it is returned and not stored. In a transaction nothing happens before the commit, and
 //! nothing at all after a rollback; a savepoint that is rolled back takes along only what was changed in it. Keys that the
 //! database makes are taken from the rows that an `INSERT` returns, else it may have been any row. An upsert, `REPLACE`,
 //! `INSERT … SELECT`, or an update of the key may be any row, too. [`Tables`] says what a delete takes along.
@@ -79,6 +83,9 @@
 //! # What is not seen
 //!
 //! - Raw SQL: it says so once, at the level WARN, and touches what is named with [`Tracked::reads`] and [`Tracked::writes`].
+//! - Of text by hand inside a statement (`Expr::cust`), what has comments, or operators such as `#>>`: then the tables that the
+//!   builder itself does not tell, of sub-queries in `ORDER BY`, `HAVING` and the condition of a join.
+//! - What is stored by hand under the key of such a function: it has no tags.
 //! - Triggers, functions in the database, and whatever else it does without saying so; views are tables of their own.
 //!   `cache.depends` names such edges.
 //! - MySQL commits when a table is altered inside a transaction: what is rolled back afterwards was committed before.

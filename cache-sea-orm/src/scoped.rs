@@ -13,7 +13,7 @@ use crate::change::{Access, Part};
 use crate::sql;
 use crate::statement;
 use crate::stream::TrackedStream;
-use crate::tracked::Tracked;
+use crate::tracked::{Told, Tracked};
 
 /// A [`Tracked`] connection that was told which tables its statements touch, since raw SQL does not tell.
 ///
@@ -32,14 +32,14 @@ impl<'t, C> Scoped<'t, C> {
     /// These tables are read, too.
     #[must_use]
     pub fn reads<T: Into<String>>(mut self, tables: impl IntoIterator<Item = T>) -> Self {
-        self.named.get_or_insert_default().reads.extend(tables.into_iter().map(Part::any));
+        self.named.get_or_insert_default().reads.extend(tables.into_iter().map(part));
         self
     }
 
     /// These tables are changed, too: whatever rows of them.
     #[must_use]
     pub fn writes<T: Into<String>>(mut self, tables: impl IntoIterator<Item = T>) -> Self {
-        let changes = tables.into_iter().map(Part::any).collect();
+        let changes = tables.into_iter().map(part).collect();
         let changes = self.tracked.tables().with_cascades(changes);
         self.named.get_or_insert_default().changes.extend(changes);
         self
@@ -82,6 +82,12 @@ impl<'t, C> Scoped<'t, C> {
     }
 }
 
+/// A table by its name alone, whatever its schema: `public.user` is `user`, as its entity calls it.
+fn part(table: impl Into<String>) -> Part {
+    let table = table.into();
+    Part::any(table.rsplit('.').next().unwrap_or_default())
+}
+
 #[async_trait]
 impl<C: ConnectionTrait> ConnectionTrait for Scoped<'_, C> {
     fn get_database_backend(&self) -> DbBackend {
@@ -90,43 +96,49 @@ impl<C: ConnectionTrait> ConnectionTrait for Scoped<'_, C> {
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
         let access = self.opaque(true);
-        self.tracked.carry_out(access, true, self.tracked.inner().execute_raw(statement), |_| None).await
+        self.tracked
+            .carry_out(access, Told::Writes, self.tracked.inner().execute_raw(statement), |_| None)
+            .await
     }
 
     async fn execute<S: StatementBuilder>(&self, statement: &S) -> Result<ExecResult, DbErr> {
         let access = self.access(statement, true);
-        self.tracked.carry_out(access, false, self.tracked.inner().execute(statement), |_| None).await
+        self.tracked.carry_out(access, Told::All, self.tracked.inner().execute(statement), |_| None).await
     }
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
         let access = self.opaque(true);
-        self.tracked.carry_out(access, true, self.tracked.inner().execute_unprepared(sql), |_| None).await
+        self.tracked
+            .carry_out(access, Told::Writes, self.tracked.inner().execute_unprepared(sql), |_| None)
+            .await
     }
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
         let writes = sql::may_write(&statement.sql);
-        let access = self.opaque(writes);
-        self.tracked.carry_out(access, writes, self.tracked.inner().query_one_raw(statement), |_| None).await
+        let (access, told) = (self.opaque(writes), if writes { Told::Writes } else { Told::Reads });
+        self.tracked.carry_out(access, told, self.tracked.inner().query_one_raw(statement), |_| None).await
     }
 
     async fn query_one<S: StatementBuilder>(&self, statement: &S) -> Result<Option<QueryResult>, DbErr> {
         let access = self.access(statement, false);
         let learn = self.generated(&access);
         let answer = self.tracked.inner().query_one(statement);
-        self.tracked.carry_out(access, false, answer, |row: &Option<QueryResult>| learn(row.as_slice())).await
+        self.tracked
+            .carry_out(access, Told::All, answer, |row: &Option<QueryResult>| learn(row.as_slice()))
+            .await
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
         let writes = sql::may_write(&statement.sql);
-        let access = self.opaque(writes);
-        self.tracked.carry_out(access, writes, self.tracked.inner().query_all_raw(statement), |_| None).await
+        let (access, told) = (self.opaque(writes), if writes { Told::Writes } else { Told::Reads });
+        self.tracked.carry_out(access, told, self.tracked.inner().query_all_raw(statement), |_| None).await
     }
 
     async fn query_all<S: StatementBuilder>(&self, statement: &S) -> Result<Vec<QueryResult>, DbErr> {
         let access = self.access(statement, false);
         let learn = self.generated(&access);
         let answer = self.tracked.inner().query_all(statement);
-        self.tracked.carry_out(access, false, answer, |rows: &Vec<QueryResult>| learn(rows)).await
+        self.tracked.carry_out(access, Told::All, answer, |rows: &Vec<QueryResult>| learn(rows)).await
     }
 
     fn support_returning(&self) -> bool {

@@ -207,7 +207,10 @@ fn list(tokens: &[Token], mut at: usize, several: bool, sources: &mut Vec<String
         }
         if is_word(tokens.get(at), "AS") {
             at += 2;
-        } else if matches!(tokens.get(at), Some(Token::Name(_))) {
+        } else if matches!(tokens.get(at), Some(Token::Name(_)))
+            // A bare alias: no keyword stands before a comma.
+            || (matches!(tokens.get(at), Some(Token::Word(_))) && tokens.get(at + 1) == Some(&Token::Sign(',')))
+        {
             at += 1;
         }
         if !several || tokens.get(at) != Some(&Token::Sign(',')) {
@@ -443,6 +446,9 @@ pub(crate) fn inserted(tokens: &[Token], key: &[String]) -> Option<Inserted> {
         if tokens.get(at) == Some(&Token::Sign(',')) {
             at += 1;
         }
+    }
+    if rows.is_empty() {
+        return None;
     }
     let Some(places) = places else {
         return key.iter().all(|key| !columns.contains(&key)).then_some(Inserted::Generated(rows.len()));

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use cache_core::private::Invalidation;
 use futures_util::Stream;
@@ -26,8 +27,10 @@ impl<S: Stream<Item = Result<QueryResult, DbErr>>> Stream for TrackedStream<S> {
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let row = self.rows.as_mut().poll_next(context);
         if matches!(row, Poll::Ready(None)) {
-            // Armed since before the statement: it invalidates as it is dropped.
-            self.owed = None;
+            // Armed since before the statement: it invalidates as it is dropped. Nothing of it is on its way any more.
+            if let Some(mut owed) = self.owed.take() {
+                owed.settle(Duration::ZERO);
+            }
         }
         row
     }

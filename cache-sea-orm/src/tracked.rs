@@ -5,6 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use cache_core::private::{AsCache as _, Global, Invalidation, invalidation};
@@ -30,14 +31,14 @@ pub struct Tracked<C> {
     tables: Arc<Tables>,
     /// Nothing: the global one, whichever that is when it is needed.
     cache: Option<Cache>,
-    told: Arc<Told>,
+    told: Arc<Said>,
     /// Of a transaction, what it has changed.
     pending: Option<Arc<Pending>>,
 }
 
 /// What was said already.
 #[derive(Debug, Default)]
-struct Told {
+struct Said {
     read: AtomicBool,
     write: AtomicBool,
 }
@@ -155,6 +156,21 @@ impl<C> Tracked<C> {
     }
 }
 
+/// What a statement says of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Told {
+    /// What it reads and changes.
+    All,
+    /// Nothing, and it changes nothing.
+    Reads,
+    /// Nothing, and it may change anything.
+    Writes,
+}
+
+/// For how long a write whose answer was not waited for, or was lost, may still be on its way: what is loaded meanwhile is
+/// returned and not stored. Longer than a statement usually waits for a lock.
+pub(crate) const LATE: Duration = Duration::from_secs(30);
+
 impl<C: ConnectionTrait> Tracked<C> {
     /// Carries out a statement, and invalidates what it changes once that counts.
     ///
@@ -162,19 +178,24 @@ impl<C: ConnectionTrait> Tracked<C> {
     pub(crate) async fn carry_out<T>(
         &self,
         access: Access,
-        is_opaque_write: bool,
+        told: Told,
         statement: impl Future<Output = Result<T, DbErr>>,
         learn: impl FnOnce(&T) -> Option<Vec<Part>>,
     ) -> Result<T, DbErr> {
         self.observe(&access);
-        if access.changes.is_empty() && !is_opaque_write {
+        if access.changes.is_empty() && told != Told::Writes {
             return statement.await;
         }
         let Some(pending) = &self.pending else {
             let mut owed = self.invalidation(&access.changes);
+            owed.settle(LATE);
             let result = owed.run(statement).await;
+            if result.as_ref().err().is_none_or(is_answer) {
+                owed.settle(Duration::ZERO);
+            }
             match &result {
-                Err(error) if self.is_refused(error) => owed.forget(),
+                // One of several statements in a raw text may have succeeded before.
+                Err(error) if told == Told::All && self.is_refused(error) => owed.forget(),
                 Ok(answer) if let Some(changes) = learn(answer) => {
                     owed.forget();
                     self.invalidation(&changes).finish(true).await;
@@ -207,6 +228,7 @@ impl<C: ConnectionTrait> Tracked<C> {
                 pending.add(access.changes);
             } else {
                 let mut invalidation = self.invalidation(&access.changes);
+                invalidation.settle(LATE);
                 invalidation.begun();
                 owed = Some(invalidation);
             }
@@ -226,6 +248,12 @@ impl<C: ConnectionTrait> Tracked<C> {
             ),
         }
     }
+}
+
+/// Whether the database has said so, and is done with the statement. By its text: the kind is known only with the features of
+/// some driver. Whatever else it says is taken for a connection in trouble.
+fn is_answer(error: &DbErr) -> bool {
+    error.to_string().contains("error returned from database")
 }
 
 #[async_trait]
@@ -376,7 +404,11 @@ impl<X: TransactionSession + Send> Tracked<X> {
             return self.inner.commit().await;
         }
         let mut owed = self.invalidation(&changes);
+        owed.settle(LATE);
         let result = owed.run(self.inner.commit()).await;
+        if result.is_ok() {
+            owed.settle(Duration::ZERO);
+        }
         // Also if the answer says otherwise, or there is none: it may have been committed.
         owed.finish(true).await;
         result

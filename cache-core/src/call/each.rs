@@ -365,8 +365,8 @@ where
             inner.load_failed(self.site);
             for (_, Lead { seat, .. }) in leads {
                 match self.shape.share_error(&output) {
-                    Some(error) => seat.land(|| (), || Outcome::Error(error)),
-                    None => seat.fail(),
+                    Some(error) if !met.unfit => seat.land(|| (), || Outcome::Error(error)),
+                    _ => seat.fail(),
                 }
             }
             return Some(output);

@@ -158,7 +158,11 @@ impl Sealed {
         let published = match payload {
             Ok(payload) if let Some((position, tags)) = instead => {
                 let wanted = Wanted { tags: &tags, ..wanted };
-                cache.replace(key, wanted, payload.as_deref(), life, position).await.map(|_| claimed.done())
+                match cache.replace(key, wanted, payload.as_deref(), life, position).await {
+                    // Refused, it leaves the lease where it is: to be given back.
+                    Ok(false) => Ok(()),
+                    replaced => replaced.map(|_| claimed.done()),
+                }
             }
             Ok(payload) => match cache.publish(key, wanted, &claimed, payload.as_deref(), life).await {
                 // The value has taken the place of the lease, or something else had.

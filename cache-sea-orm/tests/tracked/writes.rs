@@ -1,5 +1,8 @@
 //! A write invalidates once it has happened, or may have; not if the database refused it.
 
+use std::future::poll_fn;
+use std::task::Poll;
+
 use futures_util::TryStreamExt as _;
 use larder::sea_orm::Tracked;
 use sea_orm::sea_query::{ColumnDef, Expr, Query, Table};
@@ -30,17 +33,29 @@ async fn another_error_may_have_come_after_the_effect() {
     assert_eq!(world.reloaded().await, ["teams"]);
 }
 
-/// A connection that carries out what it is asked, and whose answers are lost.
+/// A connection whose answers are lost.
 struct Lost {
     connection: DatabaseConnection,
-    /// Whether it is known that they are.
-    known: bool,
+    how: How,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum How {
+    /// It carries out what it is asked, and says that the answer is lost.
+    Known,
+    /// It carries out what it is asked, and says nothing.
+    Silently,
+    /// It has carried out nothing yet.
+    Early,
 }
 
 impl Lost {
     async fn lose<T>(&self, answer: impl Future<Output = Result<T, DbErr>>) -> Result<T, DbErr> {
+        if self.how == How::Early {
+            std::future::pending::<()>().await;
+        }
         answer.await?;
-        if !self.known {
+        if self.how == How::Silently {
             std::future::pending::<()>().await;
         }
         Err(DbErr::Conn(RuntimeErr::Internal("the connection is lost".to_owned())))
@@ -72,12 +87,12 @@ impl ConnectionTrait for Lost {
 
 #[tokio::test]
 async fn a_write_whose_answer_is_lost_may_have_happened() {
-    for known in [true, false] {
+    for how in [How::Known, How::Silently] {
         let world = World::warmed().await;
-        let lost = Lost { connection: world.db.inner().clone(), known };
+        let lost = Lost { connection: world.db.inner().clone(), how };
         let db = Tracked::new(lost, tables()).cache(world.cache.clone());
         let write = renamed("Ada L.").update(&db);
-        if known {
+        if how == How::Known {
             write.await.expect_err("no answer");
         } else {
             // Until the database has carried it out. Then whoever asked goes away.
@@ -86,7 +101,33 @@ async fn a_write_whose_answer_is_lost_may_have_happened() {
                 () = async { while world.statements() == 0 { tokio::task::yield_now().await } } => {}
             }
         }
-        assert_eq!(world.reloaded().await, ["user:1", "users"], "{known}");
+        assert_eq!(world.reloaded().await, ["user:1", "users"], "{how:?}");
+        assert_eq!(find_user(&world, 1).await.expect("an answer").expect("Ada").name, "Ada L.");
+    }
+}
+
+#[tokio::test]
+async fn a_write_that_is_given_up_may_still_happen() {
+    let world = World::warmed().await;
+    let lost = Lost { connection: world.db.inner().clone(), how: How::Early };
+    let db = Tracked::new(lost, tables()).cache(world.cache.clone());
+    // Given up while the database waits for a lock.
+    let mut write = Box::pin(renamed("Ada L.").update(&db));
+    assert!(poll_fn(|task| Poll::Ready(write.as_mut().poll(task).is_pending())).await);
+    drop(write);
+    assert_eq!(find_user(&world, 1).await.expect("an answer").expect("Ada").name, "Ada");
+    // Then it has the lock.
+    renamed("Ada L.").update(world.db.inner()).await.expect("a row");
+    assert_eq!(find_user(&world, 1).await.expect("an answer").expect("Ada").name, "Ada L.");
+}
+
+#[tokio::test]
+async fn a_refusal_may_come_after_other_statements_of_its_text() {
+    let world = World::warmed().await;
+    let text =
+        "UPDATE \"user\" SET name = 'Ada L.' WHERE id = 1; INSERT INTO team (id, name) VALUES (1, 'twice')";
+    world.db.writes(["public.user"]).execute_unprepared(text).await.expect_err("there is such a team");
+    if ConnectionTrait::get_database_backend(world.db.inner()) == DbBackend::Sqlite {
         assert_eq!(find_user(&world, 1).await.expect("an answer").expect("Ada").name, "Ada L.");
     }
 }

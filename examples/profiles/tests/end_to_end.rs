@@ -261,9 +261,8 @@ async fn pages_are_warmed(backend: Backend) {
     let _ = backend.server().map(|server| server.tell::<()>(&["FLUSHALL"]));
     let site = Site::start_with(&backend, &database, &[("CACHE_WARM_USERS", "5")]);
     // Nobody has asked for a page.
-    let profiles = async || {
-        site.program.json::<Value>("/stats").await["functions"]["user:<id>:profile"][1].as_u64()
-    };
+    let profiles =
+        async || site.program.json::<Value>("/stats").await["functions"]["user:<id>:profile"][1].as_u64();
     until_async(async || profiles().await == Some(5)).await;
 }
 
