@@ -87,19 +87,21 @@ impl Files {
         }
     }
 
-    /// Looks for changes by others, for ever.
-    pub(crate) async fn watch(self) {
+    /// Forgets what was known before, and then looks for changes by others, for ever.
+    pub(crate) async fn watch(self) -> impl Future<Output = ()> {
         let mut known = self.list().await.unwrap_or_default();
         self.nobody_looked().await;
-        loop {
-            tokio::time::sleep(LOOKS).await;
-            let Ok(seen) = self.list().await else { continue };
-            let gone = known.keys().filter(|name| !seen.contains_key(*name));
-            let changed = seen.iter().filter(|(name, state)| known.get(*name) != Some(state));
-            for name in changed.map(|(name, _)| name).chain(gone) {
-                self.changed(name).await;
+        async move {
+            loop {
+                tokio::time::sleep(LOOKS).await;
+                let Ok(seen) = self.list().await else { continue };
+                let gone = known.keys().filter(|name| !seen.contains_key(*name));
+                let changed = seen.iter().filter(|(name, state)| known.get(*name) != Some(state));
+                for name in changed.map(|(name, _)| name).chain(gone) {
+                    self.changed(name).await;
+                }
+                known = seen;
             }
-            known = seen;
         }
     }
 

@@ -89,7 +89,8 @@ async fn serve() -> Result<()> {
         files: files.clone(),
         work,
     };
-    tokio::spawn(files.watch());
+    // Before anybody asks: a session that is made meanwhile would not be kept, since something was invalidated.
+    tokio::spawn(files.watch().await);
 
     let listener = TcpListener::bind(&settings.address).await?;
     let address = listener.local_addr()?;

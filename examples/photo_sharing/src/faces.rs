@@ -131,7 +131,7 @@ pub(crate) async fn nearest(db: &Db, cache: &Cache, face: &[f32]) -> Result<Vec<
 }
 
 /// Many embeddings by hand: one question to the cache, one to the database for what it has not, and all of that
-/// stored at once. They are the entries of [`embedding`], under its keys.
+/// stored at once. They are the entries of [`embedding()`], under its keys.
 async fn embeddings(db: &Db, cache: &Cache, ids: &[i64]) -> Result<HashMap<i64, Vec<f32>>, sqlx::Error> {
     let keys = ids.iter().map(embedding::key);
     // Without a cache, all of them are missing.
