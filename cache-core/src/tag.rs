@@ -82,14 +82,11 @@ impl Dependencies {
         let mut reached = vec![tag.clone()];
         let mut at = 0;
         while let Some(tag) = reached.get(at) {
-            let table = row_of(tag).filter(|_| self.is_row(tag)).map(|(table, _)| table);
-            let of_table = table.and_then(|table| edges.get(&Tag::from(table)));
-            let any = table.map(|table| Tag::from([table, ":", ANY_ROW].concat()));
+            let row = row_of(tag).filter(|_| self.is_row(tag));
+            let of_table = row.and_then(|(table, _)| edges.get(&Tag::from(table)));
+            let any = row.map(|(table, _)| Tag::from([table, ":", ANY_ROW].concat()));
             // Keys that are text are told apart without regard to case.
-            let folded = row_of(tag)
-                .filter(|_| self.is_row(tag))
-                .map(|(table, row)| (table, row.to_ascii_lowercase()));
-            let folded = folded.map(|(table, row)| Tag::from([table, ":", &row].concat()));
+            let folded = row.map(|(table, row)| Tag::from([table, ":", &row.to_ascii_lowercase()].concat()));
             let known = edges.get(tag).into_iter().chain(of_table).flatten().cloned();
             let mut next: Vec<Tag> = Vec::new();
             for tag in any.into_iter().chain(folded).chain(known) {
@@ -157,5 +154,7 @@ mod tests {
             dependencies.closure(&"role:7".into()),
             ["role:7".into(), "role:*".into(), Tag::from("user")]
         );
+        let named = dependencies.closure(&"role:Admin".into());
+        assert!(named.contains(&"role:admin".into()), "by whatever case it is named: {named:?}");
     }
 }
