@@ -47,9 +47,13 @@ pub enum Ack {
     /// So many replicas have it, too: a failover to one of them does not lose it. If fewer have it in time, the
     /// invalidation fails, and is kept until it does not.
     Replicas(u32),
-    /// Every process that follows the invalidations of the namespace goes by it. One that is cut off from the store is
+    /// Every process of the namespace goes by it: nobody is served what is older. One that is cut off from the store is
     /// waited for until it trusts nothing that it heard before, and so is everybody when the store has only begun to note
-    /// who there is, or has lost its notes.
+    /// who there is, or has lost its notes. Storing by hand and `#[cache_put]` wait alike; a counter does not.
+    ///
+    /// Build every process so. One that is serves nothing from its own memory, and lets nobody wait for the load of
+    /// another, once it has been cut off for [`max_staleness`](CacheBuilder::max_staleness). Built otherwise it serves
+    /// what it loads itself for that long, and nobody can wait for that.
     Fleet,
 }
 

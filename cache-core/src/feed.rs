@@ -11,7 +11,8 @@
 //!
 //! A value is served iff it is fresh, current, and `now − max(last question, its load's beginning) ≤ Δ`. The second of
 //! the two is the floor: with the store gone, a value still lives Δ after its load began, since whatever was
-//! invalidated before that, its load has seen.
+//! invalidated before that, its load has seen. A cache whose invalidations wait for the fleet has no floor: what it is
+//! waited for is the end of what it has heard, and a value may be loaded later than that.
 //!
 //! If the log has a gap after our place, or is another epoch, nothing is known of what happened in between. Then
 //! everything here moves, and the end of the log as of the question is our place: what is loaded from now on is newer.
@@ -31,6 +32,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
+use crate::builder::{Ack, Settings};
 use crate::cache::Inner;
 use crate::clock::{self, Moment};
 use crate::entry::Entry;
@@ -171,7 +173,7 @@ impl Inner {
         let (limit, Within(asked)) = (self.settings.load_limit, self.within(own));
         let shorter = asked.map_or(Duration::ZERO, |asked| asked.shorter);
         let unheard = self.settings.remote.is_some() && clock::now() + shorter >= self.feed.trusted_until();
-        let staleness = self.settings.max_staleness.saturating_sub(shorter);
+        let staleness = self.settings.floor().saturating_sub(shorter);
         Joinable { load: if unheard { limit.min(staleness) } else { limit }, refresh: limit }
     }
 
@@ -200,7 +202,8 @@ impl Inner {
 
     /// Whether there is anything that others could make wrong.
     fn hears(&self) -> bool {
-        self.settings.local.is_some() && self.settings.remote.is_some()
+        let Settings { local, remote, ack, .. } = &self.settings;
+        remote.is_some() && (local.is_some() || *ack == Ack::Fleet)
     }
 
     #[cold]
@@ -322,11 +325,13 @@ impl Inner {
         }
     }
 
-    /// Waits until every process that follows the log goes by what it says up to `position`.
+    /// Waits, if so asked, until every process that follows the log goes by what it says up to `position`.
     ///
     /// Those that ask for nothing more are waited for until they trust nothing that they heard before. If nobody can be
     /// asked about them, until they trust no more than this process would.
-    pub(crate) async fn await_fleet(&self, remote: &Guard, position: Position) {
+    pub(crate) async fn await_fleet(&self, position: Option<Position>) {
+        let Settings { ack: Ack::Fleet, remote: Some(remote), .. } = &self.settings else { return };
+        let Some(position) = position.filter(|_| !is_planted(Fault::FleetUnasked)) else { return };
         let (log, until) = (self.settings.log(), clock::now() + self.settings.max_staleness);
         let mut pause = FIRST_LOOK;
         loop {
@@ -354,6 +359,16 @@ impl Inner {
         } else {
             Hearing::FloorOnly
         }
+    }
+}
+
+impl Settings {
+    /// For how long after its load began a value is an answer, whatever is heard.
+    ///
+    /// Nobody who waits for the whole fleet could know of such a value in a process that does not answer.
+    pub(crate) fn floor(&self) -> Duration {
+        let has_none = self.ack == Ack::Fleet && !is_planted(Fault::FloorInTheFleet);
+        if has_none { Duration::ZERO } else { self.max_staleness }
     }
 }
 

@@ -46,7 +46,8 @@ pub enum Hearing {
         lag: Duration,
     },
     /// It hears nothing, now or from this store: local values are given up when they are as old as the cache's
-    /// [`max_staleness`](crate::CacheBuilder::max_staleness).
+    /// [`max_staleness`](crate::CacheBuilder::max_staleness), and not kept at all with
+    /// [`Ack::Fleet`](crate::Ack::Fleet).
     FloorOnly,
 }
 

@@ -228,9 +228,7 @@ impl Inner {
             self.move_locally(&owed.scopes);
         }
         owed.scopes.clear();
-        if let (Ack::Fleet, Some(position)) = (self.settings.ack, position) {
-            self.await_fleet(remote, position).await;
-        }
+        self.await_fleet(position).await;
         Ok(Ticket::new(position))
     }
 
@@ -239,8 +237,9 @@ impl Inner {
     /// If that fails, the scopes are invalidated as soon as it does not: what the remote store holds of them, too.
     pub(crate) async fn announce(&self, scopes: Vec<Scope>) -> Result<()> {
         let mut owed = Undelivered { inner: self, scopes, settle: Duration::ZERO };
-        self.tell(&owed.scopes).await?;
+        let position = self.tell(&owed.scopes).await?;
         owed.scopes.clear();
+        self.await_fleet(position).await;
         Ok(())
     }
 
@@ -267,10 +266,10 @@ impl Inner {
         }
     }
 
-    /// As [`announce`](Self::announce), if it can be done now.
-    pub(crate) async fn tell(&self, scopes: &[Scope]) -> Result<()> {
-        let Some(remote) = &self.settings.remote else { return Ok(()) };
-        remote.invalidate(&[], &[], Some(self.record(scopes, Around::Nothing).append())).await.map(drop)
+    /// As [`announce`](Self::announce), if it can be done now, and whatever the others do: its place in the log.
+    pub(crate) async fn tell(&self, scopes: &[Scope]) -> Result<Option<Position>> {
+        let Some(remote) = &self.settings.remote else { return Ok(None) };
+        remote.invalidate(&[], &[], Some(self.record(scopes, Around::Nothing).append())).await
     }
 
     /// `scopes`, and what depends on the tags among them.

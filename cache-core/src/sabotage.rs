@@ -43,11 +43,15 @@ pub enum Fault {
     StalenessUnasked,
     /// What a server held in an earlier life is read.
     IncarnationIgnored,
+    /// Nobody waits for the fleet, although the cache is built so.
+    FleetUnasked,
+    /// A cache whose invalidations wait for the fleet trusts what it has loaded although it hears nothing.
+    FloorInTheFleet,
 }
 
 impl Fault {
     /// Every fault.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
         Self::HitUnasked,
         Self::StoreUnasked,
         Self::JoinAnyFlight,
@@ -66,6 +70,8 @@ impl Fault {
         Self::DebtsForgotten,
         Self::StalenessUnasked,
         Self::IncarnationIgnored,
+        Self::FleetUnasked,
+        Self::FloorInTheFleet,
     ];
 }
 

@@ -180,7 +180,7 @@ fn digest(tags: &[Tag]) -> u64 {
 impl Settings {
     /// Until when this process may serve a value that is known as of `began` and fresh for `life`.
     fn until(&self, began: Moment, life: Life) -> Until {
-        Until { fresh: clock::now() + life.fresh, trusted: began + self.max_staleness }
+        Until { fresh: clock::now() + life.fresh, trusted: began + self.floor() }
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use larder::{Cache, Hearing, Memory, Redis};
+use larder::{Ack, Cache, Hearing, Memory, Redis};
 
 use crate::until_async;
 
@@ -28,7 +28,13 @@ impl Process {
     /// A process over `store`, that reads what `truth` is.
     #[must_use]
     pub fn new(store: Redis, truth: &Arc<AtomicU64>) -> Self {
-        let cache = Cache::builder().namespace("shop").local(Memory::new(10_000)).remote(store);
+        Self::with(Ack::Primary, store, truth)
+    }
+
+    /// One whose invalidations wait for `ack`.
+    #[must_use]
+    pub fn with(ack: Ack, store: Redis, truth: &Arc<AtomicU64>) -> Self {
+        let cache = Cache::builder().namespace("shop").local(Memory::new(10_000)).remote(store).ack(ack);
         let cache = cache.max_staleness(STALENESS).load_limit(Duration::from_millis(500)).build();
         Self { cache, truth: Arc::clone(truth), loads: Arc::default() }
     }

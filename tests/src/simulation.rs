@@ -12,7 +12,7 @@ use std::thread;
 use std::time::Duration;
 
 use larder::testing::{History, Summary, Violation, seed_chance};
-use larder::{Cache, Memory};
+use larder::{Ack, Cache, Memory};
 use tokio::runtime::Builder;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
@@ -156,7 +156,17 @@ impl World {
         }
         self.seen.lost = self.network.lost();
         let notes = self.history.notes().expect("notes");
-        Outcome { notes, verdict: self.history.check(STALENESS), seen: self.seen }
+        Outcome { notes, verdict: self.history.check(self.patience()), seen: self.seen }
+    }
+
+    /// Whether an invalidation is acknowledged only when every process goes by it.
+    fn is_strict(&self) -> bool {
+        self.seed % 4 == 3
+    }
+
+    /// For how long after an invalidation was acknowledged another process may serve what is older.
+    fn patience(&self) -> Duration {
+        if self.is_strict() { Duration::ZERO } else { STALENESS }
     }
 
     /// A process that begins to work.
@@ -168,6 +178,7 @@ impl World {
             .local(Memory::new(1_000))
             .remote(link)
             .max_staleness(STALENESS)
+            .ack(if self.is_strict() { Ack::Fleet } else { Ack::Primary })
             .load_limit(LOAD_LIMIT)
             .build();
         let plan = Plan { seed: self.seed, operations: 60, tasks: 4, teams: 2, users: 2, rest: 60 };

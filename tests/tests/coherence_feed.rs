@@ -359,7 +359,8 @@ async fn an_invalidation_of_the_fleet_leaves_nothing_older_anywhere() {
     let server = Server::start();
     let (truth, proxy) = (truth(), Proxy::before(server.port()).await);
     let here = Cache::builder().namespace("shop").ack(Ack::Fleet).remote(patient(server.url())).build();
-    let [one, two] = [server.url(), proxy.url()].map(|url| Process::new(Redis::open(url).unwrap(), &truth));
+    let [one, two] =
+        [server.url(), proxy.url()].map(|url| Process::with(Ack::Fleet, Redis::open(url).unwrap(), &truth));
     // While the epoch is young there may be others, who know of the one before.
     here.invalidate("user:1").await.unwrap();
     for round in 2..50 {
@@ -376,12 +377,18 @@ async fn an_invalidation_of_the_fleet_leaves_nothing_older_anywhere() {
     truth.store(50, Ordering::SeqCst);
     here.invalidate("user:1").await.unwrap();
     assert_eq!((one.read("user:1").await, two.read("user:1").await), (50, 50));
-    // So is one that nobody can be asked about, since the server has forgotten who reads.
+    // What it has loaded itself since, it does not trust either: nobody waits for it any more.
+    two.until_it_hears(false).await;
+    assert_eq!(two.read("user:2").await, 50);
+    truth.store(51, Ordering::SeqCst);
+    here.invalidate("user:2").await.unwrap();
+    assert_eq!(two.read("user:2").await, 51);
+    // One that nobody can be asked about is waited for, too, since the server has forgotten who reads.
     proxy.heal();
     two.until_it_hears(true).await;
     until_async(async || two.holds("user:1").await).await;
     proxy.requests(Fault::Swallow);
-    truth.store(51, Ordering::SeqCst);
+    truth.store(52, Ordering::SeqCst);
     let records = || server.tell::<u64>(&["XLEN", "{larder:shop}:log"]);
     let before = records();
     let forgets = async {
@@ -390,23 +397,23 @@ async fn an_invalidation_of_the_fleet_leaves_nothing_older_anywhere() {
     };
     let (invalidated, ()) = tokio::join!(here.invalidate("user:1"), forgets);
     invalidated.unwrap();
-    assert_eq!(two.read("user:1").await, 51);
+    assert_eq!(two.read("user:1").await, 52);
     // Whether that was before the invalidation or after.
     proxy.heal();
     two.until_it_hears(true).await;
     until_async(async || two.holds("user:1").await).await;
     proxy.requests(Fault::Swallow);
-    truth.store(52, Ordering::SeqCst);
+    truth.store(53, Ordering::SeqCst);
     server.tell::<()>(&["FLUSHALL"]);
     here.invalidate("user:1").await.unwrap();
-    assert_eq!(two.read("user:1").await, 52);
+    assert_eq!(two.read("user:1").await, 53);
     // Or has forgotten nothing else.
     proxy.heal();
     two.until_it_hears(true).await;
     until_async(async || two.holds("user:1").await).await;
     proxy.requests(Fault::Swallow);
-    truth.store(53, Ordering::SeqCst);
+    truth.store(54, Ordering::SeqCst);
     server.tell::<()>(&["DEL", "{larder:shop}:readers"]);
     here.invalidate("user:1").await.unwrap();
-    assert_eq!(two.read("user:1").await, 53);
+    assert_eq!(two.read("user:1").await, 54);
 }

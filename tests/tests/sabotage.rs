@@ -168,7 +168,14 @@ fn around(fault: Fault) -> Around {
 
 /// Harm that takes real processes: what `sabotaged_processes` is for.
 fn needs_processes(fault: Fault) -> bool {
-    matches!(fault, Fault::DebtsForgotten | Fault::StalenessUnasked | Fault::IncarnationIgnored)
+    matches!(
+        fault,
+        Fault::DebtsForgotten
+            | Fault::StalenessUnasked
+            | Fault::IncarnationIgnored
+            | Fault::FleetUnasked
+            | Fault::FloorInTheFleet
+    )
 }
 
 // The switch is one for the process: one test plants all the faults, in turn.
