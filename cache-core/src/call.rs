@@ -17,6 +17,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use crate::cache::{Cache, Inner};
+use crate::clock;
 use crate::codec::{Typed, Wire};
 use crate::context::{self, Met};
 use crate::entry::{Absent, Entry};
@@ -35,7 +36,7 @@ use crate::tiers::Wanted;
 pub use answer::Answer;
 use approach::{Course, First, Lead, Sought, embark, seek};
 pub use each::{EachCall, bypass_each, lookup_each, refresh_each};
-use glance::{Glance, glance};
+use glance::Glance;
 use load::{Landed, Made, loaded};
 use reload::Due;
 pub use reload::lookup_stale;
@@ -62,14 +63,20 @@ pub struct Miss<'f, S: Shape> {
     tags: Vec<Tag>,
     keep: Keep<'f, S::Value>,
     /// What the lookup found, if that is due for a refresh.
-    due: Option<Due>,
-    /// How long to wait for that refresh.
+    due: Option<Box<Due>>,
+    /// By itself, as most calls say nothing, and hundreds may wait.
+    said: Option<Box<Said<'f, S>>>,
+}
+
+/// What a call says about waiting, in place of the constants of its function.
+struct Said<'f, S: Shape> {
+    /// How long to wait for the refresh of what is due.
     timeout: Option<Duration>,
     /// The same, where the value that is due decides.
     timeout_from: Option<Patience<'f, S::Value>>,
-    /// How long to wait for the load of another process; nothing if not at all.
+    /// How long to wait for the load of another process.
     lock: Option<Duration>,
-    /// Which errors of it deserve the value that is due.
+    /// Which errors deserve the value that is due.
     stale_if: Option<Question<'f, S::Error, bool>>,
 }
 
@@ -82,8 +89,8 @@ struct Target {
     key: Key,
     /// Whether to run the body even if there is a value.
     anew: bool,
-    /// Of a call that may be answered with a value that is due for a refresh: the factor of `early`.
-    early: Option<f64>,
+    /// Whether the call may be answered with a value that is due for a refresh.
+    takes_due: bool,
 }
 
 /// Looks the key up in this process. This is all that a local hit runs.
@@ -225,7 +232,7 @@ where
 
 impl Target {
     fn new(cache: &Cache, key: Key) -> Self {
-        Self { cache: cache.clone(), key, anew: false, early: None }
+        Self { cache: cache.clone(), key, anew: false, takes_due: false }
     }
 
     fn purpose(&self) -> Purpose {
@@ -244,11 +251,13 @@ impl<'f, S: Shape> Miss<'f, S> {
             tags: foreseen.unwrap_or_default(),
             keep: Keep::of(site),
             due: None,
-            timeout: site.fixed_timeout(),
-            timeout_from: None,
-            lock: site.fixed_lock(),
-            stale_if: None,
+            said: None,
         }
+    }
+
+    fn said(&mut self) -> &mut Said<'f, S> {
+        let nothing = || Said { timeout: None, timeout_from: None, lock: None, stale_if: None };
+        self.said.get_or_insert_with(|| Box::new(nothing()))
     }
 
     /// The miss of a call that has looked for `key`.
@@ -287,7 +296,7 @@ impl<'f, S: Shape> Miss<'f, S> {
     /// With this limit to the wait for a reload.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = Some(timeout);
+        self.said().timeout = Some(timeout);
         self
     }
 
@@ -298,21 +307,21 @@ impl<'f, S: Shape> Miss<'f, S> {
         mut self,
         timeout: impl Fn(&S::Value, Duration) -> Option<Duration> + Send + Sync + 'f,
     ) -> Self {
-        self.timeout_from = Some(Box::new(timeout));
+        self.said().timeout_from = Some(Box::new(timeout));
         self
     }
 
     /// With a load that other processes wait for, for so long.
     #[must_use]
     pub fn lock(mut self, wait: Duration) -> Self {
-        self.lock = Some(wait);
+        self.said().lock = Some(wait);
         self
     }
 
     /// With the value that is due only for errors for which `stale_if` is true.
     #[must_use]
     pub fn stale_if(mut self, stale_if: impl Fn(&S::Error) -> bool + Send + Sync + 'f) -> Self {
-        self.stale_if = Some(Box::new(stale_if));
+        self.said().stale_if = Some(Box::new(stale_if));
         self
     }
 
@@ -330,7 +339,12 @@ impl<'f, S: Shape> Miss<'f, S> {
     pub fn load<F>(
         self,
         body: F,
-    ) -> Answer<S::Output, impl Future<Output = S::Output>, impl Future<Output = S::Output>>
+    ) -> Answer<
+        S::Output,
+        impl Future<Output = S::Output>,
+        impl Future<Output = S::Output>,
+        impl Future<Output = S::Output>,
+    >
     where
         F: Future<Output = S::Output>,
         S::Value: Clone + Send + Sync + 'static,
@@ -340,7 +354,8 @@ impl<'f, S: Shape> Miss<'f, S> {
             (embark(target, wanted), target)
         });
         let lead = match first {
-            Some((First::Seek(course), _)) => return Answer::sought(self.sought(course, body)),
+            Some((First::Glance, _)) => return Answer::glanced(self.glanced(body)),
+            Some((First::Seek(course), _)) => return Answer::sought(self.sought(course, true, body)),
             Some((First::Found(entry), target)) => match answer_of(self.shape, target, &entry) {
                 Some(output) => return Answer::at_hand(output),
                 None => None,
@@ -351,9 +366,41 @@ impl<'f, S: Shape> Miss<'f, S> {
         Answer::loaded(self.led(lead, body))
     }
 
-    /// The answer of whoever has one, or of the body if nobody has.
+    /// The answer that the remote store has, or else that of whoever has one, or of the body.
     #[expect(clippy::manual_async_fn, reason = "that keeps its arguments twice, and a crowd may wait here")]
-    fn sought<F>(self, course: Course, body: F) -> impl Future<Output = S::Output>
+    fn glanced<F>(self, body: F) -> impl Future<Output = S::Output>
+    where
+        F: Future<Output = S::Output>,
+        S::Value: Clone + Send + Sync + 'static,
+    {
+        async move {
+            let mut asks = true;
+            let began = clock::now();
+            if let Some(target) = &self.target
+                && let Some(asked) = glance::ask(target, &self.tags)
+            {
+                let fetched = asked.await;
+                let mut found = None::<S::Value>;
+                let glance =
+                    glance::look(target, &self.wanted(target, &self.tags), began, fetched, &mut found);
+                let output = match glance {
+                    Glance::Value => found.and_then(|value| self.shape.output(Some(value))),
+                    Glance::Absent => self.shape.output(None),
+                    Glance::Nothing | Glance::Unavailable => None,
+                };
+                if let Some(output) = output {
+                    return output;
+                }
+                asks = glance != Glance::Unavailable;
+            }
+            // Boxed, since hardly anybody comes to this who has a hit in a remote store.
+            Box::pin(self.sought(Course::Board, asks, body)).await
+        }
+    }
+
+    /// The answer of whoever has one, or of the body if nobody has. The remote store is asked if the caller `asks` for it.
+    #[expect(clippy::manual_async_fn, reason = "that keeps its arguments twice, and a crowd may wait here")]
+    fn sought<F>(self, course: Course, asks: bool, body: F) -> impl Future<Output = S::Output>
     where
         F: Future<Output = S::Output>,
         S::Value: Clone + Send + Sync + 'static,
@@ -362,22 +409,7 @@ impl<'f, S: Shape> Miss<'f, S> {
             let mut lead = None;
             if let Some(target) = &self.target {
                 let wanted = self.wanted(target, &self.tags);
-                let mut asks = true;
                 let course = match course {
-                    Course::Board => {
-                        let mut found = None::<S::Value>;
-                        let glance = glance(target, &wanted, &mut found).await;
-                        let output = match glance {
-                            Glance::Value => found.and_then(|value| self.shape.output(Some(value))),
-                            Glance::Absent => self.shape.output(None),
-                            Glance::Nothing | Glance::Unavailable => None,
-                        };
-                        if let Some(output) = output {
-                            return output;
-                        }
-                        asks = glance != Glance::Unavailable;
-                        course
-                    }
                     Course::Wait(seat) => match seat.wait(target.cache.inner().settings.load_limit).await {
                         Waited::Landed(Outcome::Value(entry))
                             if wanted.accepts(&entry)
@@ -390,7 +422,7 @@ impl<'f, S: Shape> Miss<'f, S> {
                     },
                     course => course,
                 };
-                // Boxed, since hardly anybody comes to this who waits for another's load or has a hit in a remote store.
+                // Boxed, since hardly anybody comes to this who waits for another's load.
                 match Box::pin(seek(self.shape, target, wanted, course, asks)).await {
                     Sought::Answer(output) => return output,
                     Sought::Load(duty) => lead = duty,
@@ -423,7 +455,12 @@ impl<'f, S: Shape> Miss<'f, S> {
     /// What this call takes for an answer.
     fn wanted<'t>(&self, target: &Target, tags: &'t [Tag]) -> Wanted<'t> {
         let wanted = Wanted::of(self.site, self.typed, tags);
-        Wanted { stale: target.early.is_some(), lock: self.lock, ..wanted }
+        Wanted { stale: target.takes_due, lock: self.lock_wait(), ..wanted }
+    }
+
+    /// How long to wait for the load of another process; nothing if not at all.
+    fn lock_wait(&self) -> Option<Duration> {
+        self.said.as_ref().and_then(|said| said.lock).or(self.site.fixed_lock())
     }
 
     /// Runs the body in the caller's task: for everybody, if this caller leads.

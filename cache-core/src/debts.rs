@@ -186,11 +186,16 @@ impl Inner {
         self.move_locally(scopes);
     }
 
+    /// Whether the remote store must not be used before [`pay_debts`](Self::pay_debts).
+    pub(crate) fn owes(&self) -> bool {
+        self.debts.any.load(Ordering::Acquire) && !is_planted(Fault::DebtsForgotten)
+    }
+
     /// Pays the debts to the remote store, in order. Until that is done it must not be used.
     pub(crate) async fn pay_debts(&self, remote: &Guard) -> Result<()> {
         // Neither debts nor names are worth a look while nothing can be done about them.
         remote.ready()?;
-        if !self.debts.any.load(Ordering::Acquire) || is_planted(Fault::DebtsForgotten) {
+        if !self.owes() {
             return Ok(());
         }
         // Boxed, so that who owes nothing carries nothing of it around.

@@ -231,7 +231,7 @@ impl Aging {
 }
 
 /// The stale window among the bits of an [`Aging`].
-fn stale_of(bits: u32) -> Duration {
+pub(crate) fn stale_of(bits: u32) -> Duration {
     Duration::from_millis(widen(bits & ((1 << NARROW) - 1)))
 }
 

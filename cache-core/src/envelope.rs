@@ -18,10 +18,11 @@
 //! | … | length of the payload (4), payload, XXH64 of everything before it, seeded with that of the key (8) |
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use crate::codec::Codec;
 use crate::compress::{self, Threshold};
-use crate::entry::Aging;
+use crate::entry::{Aging, stale_of};
 use crate::store::{Generation, Token};
 use crate::xxh64::xxh64;
 
@@ -55,7 +56,18 @@ pub(crate) struct Opened<'a> {
     pub(crate) payload: Option<Cow<'a, [u8]>>,
     /// The generations of its scopes, as bytes.
     pub(crate) generations: &'a [[u8; GENERATION]],
-    pub(crate) aging: Aging,
+    /// The bits of an [`Aging`]: hardly anybody asks for more than the stale window.
+    aging: u32,
+}
+
+impl Opened<'_> {
+    pub(crate) fn aging(&self) -> Aging {
+        Aging::from_bits(self.aging)
+    }
+
+    pub(crate) fn stale(&self) -> Duration {
+        stale_of(self.aging)
+    }
 }
 
 /// Why an entry is a miss.
@@ -116,7 +128,7 @@ pub(crate) fn open<'a>(bytes: &'a [u8], label: Label<'_>) -> Result<Opened<'a>, 
     let mut reader = Reader(rest.get(IDENTITY..).ok_or(Refusal::Damaged)?);
     let [codec] = reader.take()?;
     let [flags] = reader.take()?;
-    let aging = Aging::from_bits(u32::from_le_bytes(reader.take()?));
+    let aging = u32::from_le_bytes(reader.take()?);
     let version = u64::from_le_bytes(reader.take()?);
     let type_print: [u8; 8] = reader.take()?;
     let [scopes] = reader.take()?;
@@ -189,7 +201,7 @@ mod tests {
         let opened = open(&bytes, LABEL).expect("the same label");
         assert_eq!(opened.payload.as_deref(), Some(&b"{}"[..]));
         assert_eq!(opened.generations, GENERATIONS.map(|generation| generation.0));
-        assert_eq!(opened.aging, AGING);
+        assert_eq!((opened.aging(), opened.stale()), (AGING, AGING.stale));
         assert_eq!(open(&sealed(None), LABEL).expect("a remembered None").payload, None);
         assert_eq!(
             open(&sealed(Some(b"")), LABEL).expect("an empty payload").payload.as_deref(),

@@ -5,18 +5,20 @@
 //! stead, after pauses, until there is an answer.
 
 use std::fmt;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
 
-use crate::breaker::{Breaker, Change, Outcome, Refused};
+use crate::breaker::{Breaker, Change, Outcome, Passage, Refused};
 use crate::error::{Error, ErrorKind, Result};
 use crate::random;
 use crate::stats::Stats;
 use crate::store::{
-    Append, Claim, Expect, Fence, Fetched, Health, News, Position, Put, Reader, RemoteStore, Token,
+    Append, Claim, Expect, Fence, Fetched, Health, News, Position, Put, Reader, Reading, RemoteStore, Token,
 };
 use crate::tally::Counter;
 
@@ -86,19 +88,25 @@ impl Guard {
 
     /// Asks the store, if it may be asked. An operation that `matters` finds room when others do not.
     async fn ask<T>(&self, matters: bool, operation: impl Future<Output = Result<T>>) -> Result<T> {
-        let passage = self.shared.breaker.enter(matters).map_err(|why| self.refuse(why))?;
+        let passage = self.enter(matters)?;
         let result = operation.await;
-        let outcome = match &result {
-            Ok(_) => Outcome::Answered,
-            Err(error) => {
-                self.shared.count(error);
-                Outcome::from(error)
-            }
-        };
-        if let Some(change) = passage.end(outcome) {
-            self.shared.note(change, result.as_ref().err());
-        }
+        self.leave(passage, result.as_ref().err());
         result
+    }
+
+    fn enter(&self, matters: bool) -> Result<Passage<'_>> {
+        self.shared.breaker.enter(matters).map_err(|why| self.refuse(why))
+    }
+
+    /// Counts an operation that has ended, with an error if that is how.
+    fn leave(&self, passage: Passage<'_>, error: Option<&Error>) {
+        let outcome = error.map_or(Outcome::Answered, |error| {
+            self.shared.count(error);
+            Outcome::from(error)
+        });
+        if let Some(change) = passage.end(outcome) {
+            self.shared.note(change, error);
+        }
     }
 
     #[cold]
@@ -210,8 +218,13 @@ impl Guard {
         self.ask(false, self.shared.store.fetch(name, scopes, claim)).await
     }
 
-    pub(crate) async fn glance(&self, name: &str, scopes: &[String]) -> Result<Fetched> {
-        self.ask(false, self.shared.store.glance(name, scopes)).await
+    /// Asked at once, so that little has to be kept until there is an answer.
+    pub(crate) fn glance(&self, name: String, scopes: Arc<[String]>) -> Glancing<'_> {
+        let state = match self.enter(false) {
+            Ok(passage) => Glanced::Asked(passage, self.shared.store.glance(name, scopes)),
+            Err(refused) => Glanced::Ended(Some(refused)),
+        };
+        Glancing { guard: self, state }
     }
 
     pub(crate) async fn fetch_many(&self, names: &[(String, Vec<String>)]) -> Result<Vec<Fetched>> {
@@ -277,6 +290,37 @@ impl Guard {
     /// Whoever asks for its health wants to know, whatever the breaker thinks.
     pub(crate) async fn health(&self) -> Result<Health> {
         self.shared.store.health().await
+    }
+}
+
+/// A glance that was asked for. By hand, since hundreds of callers wait with one of these.
+pub(crate) struct Glancing<'g> {
+    guard: &'g Guard,
+    state: Glanced<'g>,
+}
+
+enum Glanced<'g> {
+    Asked(Passage<'g>, Reading<'g>),
+    /// Not asked, or answered already.
+    Ended(Option<Error>),
+}
+
+impl Future for Glancing<'_> {
+    type Output = Result<Fetched>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<Fetched>> {
+        let reading = match &mut self.state {
+            Glanced::Asked(_, reading) => reading,
+            // Whoever asks again after the end waits for ever.
+            Glanced::Ended(refused) => {
+                return refused.take().map_or(Poll::Pending, |error| Poll::Ready(Err(error)));
+            }
+        };
+        let result = ready!(Pin::new(reading).poll(context));
+        if let Glanced::Asked(passage, _) = std::mem::replace(&mut self.state, Glanced::Ended(None)) {
+            self.guard.leave(passage, result.as_ref().err());
+        }
+        Poll::Ready(result)
     }
 }
 

@@ -9,11 +9,18 @@ use crate::entry::{Aging, Life};
 use crate::random;
 use crate::site::Site;
 
-/// What an attribute says about keeping results.
+/// What an attribute says about keeping results: constants of its function, unless the call says otherwise.
 pub(crate) struct Keep<'f, V> {
-    ttl: Ttl<'f, V>,
+    site: &'static Site,
+    /// By itself, since most calls say nothing, and hundreds may wait.
+    said: Option<Box<Said<'f, V>>>,
+}
+
+/// What a call says about keeping its result.
+struct Said<'f, V> {
+    ttl: Option<Ttl<'f, V>>,
     none_ttl: Option<Duration>,
-    stale: Ttl<'f, V>,
+    stale: Option<Ttl<'f, V>>,
     unless: Option<Question<'f, V, bool>>,
 }
 
@@ -65,55 +72,61 @@ fn scaled(time: Duration, factor: f64) -> Duration {
 
 /// Where the time to live of a value comes from.
 enum Ttl<'f, V> {
-    Fixed(Option<Duration>),
+    Fixed(Duration),
     FromValue(Question<'f, V, Duration>),
 }
 
 impl<'f, V> Keep<'f, V> {
     /// What the constants of the attribute say.
-    pub(crate) fn of(site: &Site) -> Self {
-        Self {
-            ttl: Ttl::Fixed(site.fixed_ttl()),
-            none_ttl: site.fixed_none_ttl(),
-            stale: Ttl::Fixed(site.fixed_stale()),
-            unless: None,
-        }
+    pub(crate) fn of(site: &'static Site) -> Self {
+        Self { site, said: None }
+    }
+
+    fn said(&mut self) -> &mut Said<'f, V> {
+        self.said
+            .get_or_insert_with(|| Box::new(Said { ttl: None, none_ttl: None, stale: None, unless: None }))
     }
 
     pub(crate) fn set_ttl(&mut self, ttl: Duration) {
-        self.ttl = Ttl::Fixed(Some(ttl));
+        self.said().ttl = Some(Ttl::Fixed(ttl));
     }
 
     pub(crate) fn set_ttl_from(&mut self, ttl: impl Fn(&V) -> Duration + Send + Sync + 'f) {
-        self.ttl = Ttl::FromValue(Box::new(ttl));
+        self.said().ttl = Some(Ttl::FromValue(Box::new(ttl)));
     }
 
     pub(crate) fn set_none_ttl(&mut self, ttl: Duration) {
-        self.none_ttl = Some(ttl);
+        self.said().none_ttl = Some(ttl);
     }
 
     pub(crate) fn set_stale(&mut self, stale: Duration) {
-        self.stale = Ttl::Fixed(Some(stale));
+        self.said().stale = Some(Ttl::Fixed(stale));
     }
 
     pub(crate) fn set_stale_from(&mut self, stale: impl Fn(&V) -> Duration + Send + Sync + 'f) {
-        self.stale = Ttl::FromValue(Box::new(stale));
+        self.said().stale = Some(Ttl::FromValue(Box::new(stale)));
     }
 
     pub(crate) fn set_unless(&mut self, unless: impl Fn(&V) -> bool + Send + Sync + 'f) {
-        self.unless = Some(Box::new(unless));
+        self.said().unless = Some(Box::new(unless));
     }
 
     /// How long `value` (nothing: a `None`) is kept; nothing if it is not to be stored.
     ///
     /// A remembered `None` has no stale window: what is not there may come at any time.
     pub(crate) fn decide(&self, value: Option<&V>, settings: &Settings) -> Option<Life> {
+        let said = self.said.as_deref();
         let (ttl, stale) = match value {
-            None => (self.none_ttl?, Duration::ZERO),
-            Some(value) if self.unless.as_ref().is_some_and(|unless| unless(value)) => return None,
+            None => (said.and_then(|said| said.none_ttl).or(self.site.fixed_none_ttl())?, Duration::ZERO),
             Some(value) => {
-                let ttl = self.ttl.of(value).unwrap_or(settings.default_ttl);
-                (ttl, self.stale.of(value).unwrap_or_default())
+                let unless = said.and_then(|said| said.unless.as_ref());
+                if unless.is_some_and(|unless| unless(value)) {
+                    return None;
+                }
+                let ttl = said.and_then(|said| said.ttl.as_ref()).map(|ttl| ttl.of(value));
+                let stale = said.and_then(|said| said.stale.as_ref()).map(|stale| stale.of(value));
+                let ttl = ttl.or(self.site.fixed_ttl()).unwrap_or(settings.default_ttl);
+                (ttl, stale.or(self.site.fixed_stale()).unwrap_or_default())
             }
         };
         let fresh = random::jitter(ttl, settings.jitter);
@@ -159,9 +172,9 @@ macro_rules! keep_options {
 pub(crate) use keep_options;
 
 impl<V> Ttl<'_, V> {
-    fn of(&self, value: &V) -> Option<Duration> {
+    fn of(&self, value: &V) -> Duration {
         match self {
-            Self::FromValue(ttl) => Some(ttl(value)),
+            Self::FromValue(ttl) => ttl(value),
             Self::Fixed(ttl) => *ttl,
         }
     }
@@ -169,7 +182,7 @@ impl<V> Ttl<'_, V> {
 
 impl<V> fmt::Debug for Keep<'_, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Keep").field("none_ttl", &self.none_ttl).finish_non_exhaustive()
+        f.debug_struct("Keep").field("site", self.site).finish_non_exhaustive()
     }
 }
 

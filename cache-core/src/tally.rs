@@ -123,10 +123,15 @@ pub(crate) struct Tally {
 impl Default for Tally {
     fn default() -> Self {
         let [local_times, remote_times, load_times] = array::from_fn(|_| Times::default());
-        // The first hit is.
-        let is_timing = AtomicBool::new(true);
         let foreseen = Foreseen::default();
-        Self { counts: Counts::default(), is_timing, local_times, remote_times, load_times, foreseen }
+        Self {
+            counts: Counts::default(),
+            is_timing: AtomicBool::new(false),
+            local_times,
+            remote_times,
+            load_times,
+            foreseen,
+        }
     }
 }
 
@@ -160,6 +165,15 @@ impl Tally {
             self.time(hits & 1 == 0);
         }
         outcome::note(Outcome::LocalHit);
+    }
+
+    /// A value was stored in this process.
+    pub(crate) fn stored(&self) {
+        self.increment(Count::Stores);
+        // The first hit is timed. Where nothing is stored there is none, and no need to ask for the time.
+        if self.counts.add(Count::LocalHits as usize, 0) == 0 {
+            self.is_timing.store(true, Ordering::Relaxed);
+        }
     }
 
     /// Counts a hit in this process that was not found at once, and so tells nothing of how long that takes.
@@ -356,6 +370,7 @@ mod tests {
                 tally.hit();
             }
         };
+        tally.stored();
         look(false);
         assert_eq!(tally.local_times.snapshot().count(), 0, "a miss is no hit");
         (0..=2 * TIMED).for_each(|_| look(true));

@@ -233,7 +233,7 @@ impl Inner {
                 entry.stamp().note_use(clock::now());
             }
             local.insert(Arc::clone(entry));
-            self.tally(site).increment(Count::Stores);
+            self.tally(site).stored();
             local.reclaim(RECLAIMED, &mut |entry| self.is_over(entry));
         }
     }
@@ -336,9 +336,10 @@ impl Inner {
             }
         };
         // The store forgets a value at the end of its stale window.
-        let (fresh, stale) = (ttl.saturating_sub(opened.aging.stale), opened.aging.stale.min(ttl));
+        let aging = opened.aging();
+        let (fresh, stale) = (ttl.saturating_sub(aging.stale), aging.stale.min(ttl));
         let is_stale = fresh.is_zero() && !stale.is_zero();
-        let left = Life { fresh, aging: Aging { stale, ..opened.aging } };
+        let left = Life { fresh, aging: Aging { stale, ..aging } };
         let until = self.settings.until(as_of.began, left);
         let entry: Arc<Entry> = match opened.payload {
             None => Arc::new(Entry::new(Absent, as_of.stamp.clone(), until, 0)),

@@ -106,7 +106,7 @@ impl Cluster {
             // All of them, whichever fails: the next ones are of another name.
             let own: Vec<Result<Value, Failure>> = replies.by_ref().take(asked.len()).collect();
             let found = own.into_iter().collect::<Result<Vec<_>, _>>().and_then(|replies| {
-                Ok(asked.next_answers(&mut replies.into_iter())?.seen(name, *place)?.found())
+                Ok(asked.next_answers(&mut replies.into_iter())?.seen(*place, name.claim)?.found())
             });
             seen.push(found.map_err(Failure::of_a_part));
         }

@@ -9,13 +9,12 @@
 
 use std::collections::HashMap;
 use std::future::poll_fn;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Poll, Waker};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use cache_core::store::Token;
+use cache_core::store::{Claim, Fetched, Reading, Readings, Token};
 use parking_lot::Mutex;
 use redis::Value;
 use tokio::runtime::{Handle, Id};
@@ -24,7 +23,7 @@ use tokio::task::yield_now;
 use crate::error::{Failure, Verdict};
 use crate::read::{Answer, Look, Seen, answered, lease};
 use crate::script::Call;
-use crate::supervisor::{Budget, Supervisor};
+use crate::supervisor::{Budget, Purpose, Supervisor};
 
 /// Reads in one batch, at most: with several batches on their way, client and server work at the same time.
 const MOST: usize = 64;
@@ -68,6 +67,8 @@ pub(crate) struct Asked {
     scopes: HashMap<String, usize>,
     /// The places of the scopes of a read. Reads in a row that have the same share them.
     lists: Vec<Vec<usize>>,
+    /// The number of the list of each name.
+    list_of: Vec<usize>,
     /// The scopes of the last of these.
     last: Vec<String>,
     /// The first claim, and the place of its name. A server that is no primary refuses it, whatever else it still answers.
@@ -87,8 +88,6 @@ pub(crate) struct Place {
     name: usize,
     /// Nowhere, if the time to live is not asked for.
     ttl: Option<usize>,
-    /// The number of its list of scopes.
-    list: usize,
 }
 
 /// What the server answered to several reads.
@@ -98,54 +97,59 @@ pub(crate) struct Answers {
     /// The values, and after them the generations.
     held: Vec<Value>,
     lists: Vec<Vec<usize>>,
+    list_of: Vec<usize>,
     lease: Option<(usize, Value)>,
 }
 
 impl Supervisor {
     /// What `look` sees, which leaves with those that are due together with it.
     pub(crate) async fn read(self: &Arc<Self>, budget: Budget, look: &Look<'_>) -> Result<Seen, Failure> {
-        let (batch, place) = self.join(budget, look);
+        let (batch, place) = self.join(look);
         if place.name == 0 {
-            turn().await;
-            let alone = batch.depart_alone().map(|asked| self.read_alone(budget, asked, look, place));
-            if let Some(alone) = alone {
-                return alone.await;
+            // Boxed, so that reads which leave together carry nothing of it around.
+            let opened = Box::pin(self.lead(budget, &batch)).await;
+            if let Some(answers) = opened {
+                return answers?.seen(place, look.claim);
             }
         }
-        let together = poll_fn(|context| match &mut *batch.state.lock() {
-            State::Open(_, waiting) | State::Sent(waiting) => {
-                waiting[place.name] = Some(context.waker().clone());
-                Poll::Pending
-            }
-            State::Answered(answers) => Poll::Ready(answers.seen(look, place).map(Some)),
-            State::Refused => Poll::Ready(Ok(None)),
-            State::Failed(failure) => Poll::Ready(Err(failure.clone())),
-        });
-        if let Some(seen) = together.await? {
+        if let Some(seen) = poll_fn(|context| batch.poll_seen(place, look.claim, context)).await? {
             return Ok(seen);
         }
-        let again = {
+        let again = async {
             let mut asked = Asked::default();
             let place = asked.add(look);
-            self.read_alone(budget, asked, look, place)
+            self.read_alone(budget, &asked).await?.seen(place, look.claim)
         };
-        again.await
+        Box::pin(again).await
     }
 
-    /// What `look` sees, whose question is `asked` for it alone.
-    ///
-    /// Boxed with all that it needs, so that reads which leave together carry nothing of it around.
-    fn read_alone<'r>(
-        self: &'r Arc<Self>,
-        budget: Budget,
-        asked: Asked,
-        look: &'r Look<'_>,
-        place: Place,
-    ) -> Pin<Box<impl Future<Output = Result<Seen, Failure>> + use<'r>>> {
-        Box::pin(async move {
-            let _under_way = UnderWay::of(&self.reads().under_way);
-            self.read_all(budget, &asked).await?.seen(look, place)
+    /// What is under `name`, as [`read`](Self::read) sees it; nothing where it takes more than a look.
+    pub(crate) fn glance(self: &Arc<Self>, name: &str, scopes: &[String]) -> Reading<'_> {
+        let (batch, place) = self.join(&Look { name, scopes, claim: None, timed: false });
+        if place.name > 0 {
+            return Reading::among(batch, place.name);
+        }
+        let budget = self.budget(Purpose::Read);
+        Reading::alone(async move {
+            match self.lead(budget, &batch).await {
+                Some(answers) => glanced(answers?.seen(place, None)?),
+                None => poll_fn(|context| batch.poll_answer(place.name, context)).await,
+            }
         })
+    }
+
+    /// What whoever has opened `batch` does: if nobody has joined it at the end of this turn of the runtime, all that is
+    /// asked is asked at once.
+    async fn lead(self: &Arc<Self>, budget: Budget, batch: &Batch) -> Option<Result<Answers, Failure>> {
+        turn().await;
+        let asked = batch.depart_alone()?;
+        Some(self.read_alone(budget, &asked).await)
+    }
+
+    /// The answers to what is `asked` for one caller, under way by itself.
+    async fn read_alone(self: &Arc<Self>, budget: Budget, asked: &Asked) -> Result<Answers, Failure> {
+        let _under_way = UnderWay::of(&self.reads().under_way);
+        self.read_all(budget, asked).await
     }
 
     /// The answers to all that is `asked`, in one round trip.
@@ -158,7 +162,7 @@ impl Supervisor {
     }
 
     /// Joins the batch that is open, or opens one.
-    fn join(self: &Arc<Self>, budget: Budget, look: &Look<'_>) -> (Arc<Batch>, Place) {
+    fn join(self: &Arc<Self>, look: &Look<'_>) -> (Arc<Batch>, Place) {
         let runtime = Handle::current();
         let mut open = self.reads().open.lock();
         if let Some(batch) = open.as_ref().filter(|batch| batch.runtime == runtime.id())
@@ -169,7 +173,7 @@ impl Supervisor {
             let place = asked.add(look);
             if place.name == 1 {
                 let sending = Sending { supervisor: Arc::clone(self), batch: Arc::clone(batch) };
-                runtime.spawn(sending.run(budget));
+                runtime.spawn(sending.run(self.budget(Purpose::Read)));
             }
             return (Arc::clone(batch), place);
         }
@@ -180,6 +184,11 @@ impl Supervisor {
         *open = Some(Arc::clone(&batch));
         (batch, place)
     }
+}
+
+/// What a glance makes of what was seen: what takes more than a look is nothing.
+fn glanced(seen: Seen) -> cache_core::Result<Fetched> {
+    Ok(seen.found().unwrap_or_default())
 }
 
 /// Ends in the next turn of the runtime.
@@ -205,7 +214,33 @@ impl Reads {
     }
 }
 
+impl Readings for Batch {
+    fn poll_answer(&self, number: usize, context: &mut Context<'_>) -> Poll<cache_core::Result<Fetched>> {
+        let place = Place { name: number, ttl: None };
+        // Refused together: each asks for itself.
+        self.poll_seen(place, None, context)?.map(|seen| glanced(seen.unwrap_or(Seen::Unclear)))
+    }
+}
+
 impl Batch {
+    /// What the look at `place` sees, which has this `claim`; nothing if all that was asked together was refused.
+    fn poll_seen(
+        &self,
+        place: Place,
+        claim: Option<&Claim<'_>>,
+        context: &Context<'_>,
+    ) -> Poll<Result<Option<Seen>, Failure>> {
+        match &mut *self.state.lock() {
+            State::Open(_, waiting) | State::Sent(waiting) => {
+                waiting[place.name] = Some(context.waker().clone());
+                Poll::Pending
+            }
+            State::Answered(answers) => Poll::Ready(answers.seen(place, claim).map(Some)),
+            State::Refused => Poll::Ready(Ok(None)),
+            State::Failed(failure) => Poll::Ready(Err(failure.clone())),
+        }
+    }
+
     /// What is asked, from now on under way.
     fn depart(&self) -> Asked {
         let mut state = self.state.lock();
@@ -354,7 +389,8 @@ impl Asked {
             self.lists.push(places.collect());
             self.last = look.scopes.to_vec();
         }
-        Place { name, ttl, list: self.lists.len() - 1 }
+        self.list_of.push(self.lists.len() - 1);
+        Place { name, ttl }
     }
 
     /// How many answers there are to its [`calls`](Self::calls).
@@ -401,7 +437,8 @@ impl Asked {
         }
         match answered(replies.pop().unwrap_or_default())? {
             Value::Array(held) if held.len() == names + self.scopes.len() => {
-                Ok(Answers { ttls: replies, names, held, lists: self.lists.clone(), lease })
+                let (lists, list_of) = (self.lists.clone(), self.list_of.clone());
+                Ok(Answers { ttls: replies, names, held, lists, list_of, lease })
             }
             _ => Err(Failure::unexpected()),
         }
@@ -409,20 +446,21 @@ impl Asked {
 }
 
 impl Answers {
-    /// What `look`, at `place`, sees: a value for the first who asks for it.
-    pub(crate) fn seen(&mut self, look: &Look<'_>, place: Place) -> Result<Seen, Failure> {
+    /// What the look at `place` sees, which has this `claim`: a value for the first who asks for it.
+    pub(crate) fn seen(&mut self, place: Place, claim: Option<&Claim<'_>>) -> Result<Seen, Failure> {
         let answer = Answer {
             ttl: place.ttl.map(|ttl| std::mem::take(&mut self.ttls[ttl])),
             value: std::mem::take(&mut self.held[place.name]),
             lease: self.lease.take_if(|(name, _)| *name == place.name).map(|(_, lease)| lease),
         };
-        look.seen(answer, self.lists[place.list].iter().map(|scope| &self.held[self.names + scope]))
+        let scopes = &self.lists[self.list_of[place.name]];
+        answer.seen(claim, scopes.iter().map(|scope| &self.held[self.names + scope]))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use cache_core::store::{Fetched, Generation};
+    use cache_core::store::Generation;
 
     use super::*;
 
@@ -461,7 +499,7 @@ mod tests {
                     .collect(),
                 ..Fetched::default()
             };
-            assert_eq!(answers.seen(&looks[at], places[at]).ok(), Some(Seen::Found(found)));
+            assert_eq!(answers.seen(places[at], None).ok(), Some(Seen::Found(found)));
         }
     }
 

@@ -60,6 +60,58 @@ impl Seen {
     }
 }
 
+impl Answer {
+    /// What it says to a look with this `claim`, with the generations of the scopes.
+    pub(crate) fn seen<'r>(
+        self,
+        claim: Option<&Claim<'_>>,
+        generations: impl ExactSizeIterator<Item = &'r Value>,
+    ) -> Result<Seen, Failure> {
+        let Self { ttl, value, lease } = self;
+        let mut known = Vec::with_capacity(generations.len());
+        for reply in generations {
+            match generation(reply)? {
+                Some(generation) => known.push(generation),
+                None => return Ok(Seen::Unclear),
+            }
+        }
+        let generations = known;
+        let ttl = match ttl.map(answered).transpose()? {
+            None => Duration::ZERO,
+            Some(Value::Int(ttl)) => left(ttl),
+            Some(_) => return Err(Failure::unexpected()),
+        };
+        let absent = |generations| Fetched { generations, ..Fetched::default() };
+        match answered(value)? {
+            Value::BulkString(bytes) if is_lease(&bytes) => match claim {
+                None => Ok(Seen::Found(absent(generations))),
+                // Its own was left by a look before this, over a connection that broke.
+                Some(claim) if claim.yields && bytes[1..] != claim.token.0 => {
+                    Ok(Seen::Found(Fetched { leased: true, ..absent(generations) }))
+                }
+                Some(_) => Ok(Seen::Unclear),
+            },
+            Value::BulkString(bytes) if bytes.first() == Some(&FENCE) => {
+                Ok(Seen::Found(Fetched { fenced: true, ..absent(generations) }))
+            }
+            Value::BulkString(bytes) => {
+                let bytes = unmarked(bytes);
+                let rejected = claim.and_then(|claim| claim.reject);
+                if rejected.is_some_and(|reject| bytes.starts_with(reject)) {
+                    return Ok(Seen::Unclear);
+                }
+                Ok(Seen::Found(Fetched { value: Some(bytes), ttl, ..absent(generations) }))
+            }
+            Value::Nil => match lease {
+                Some(reply) => claimed(reply, absent(generations)),
+                None if claim.is_some() => Ok(Seen::Unclaimed(absent(generations))),
+                None => Ok(Seen::Found(absent(generations))),
+            },
+            _ => Err(Failure::unexpected()),
+        }
+    }
+}
+
 /// Puts a lease where there is nothing.
 pub(crate) fn lease<'a>(name: &'a str, token: &'a Token, time: Duration) -> Call<'a> {
     let args =
@@ -81,56 +133,6 @@ impl<'a> Look<'a> {
         }
         let keys = std::iter::once(self.name).chain(self.scopes.iter().map(String::as_str));
         Call::script(&FETCH, keys.collect(), args)
-    }
-
-    /// What the answer says, with the generations of the scopes.
-    pub(crate) fn seen<'r>(
-        &self,
-        answer: Answer,
-        generations: impl Iterator<Item = &'r Value>,
-    ) -> Result<Seen, Failure> {
-        let Answer { ttl, value, lease } = answer;
-        let mut known = Vec::with_capacity(self.scopes.len());
-        for reply in generations {
-            match generation(reply)? {
-                Some(generation) => known.push(generation),
-                None => return Ok(Seen::Unclear),
-            }
-        }
-        let generations = known;
-        let ttl = match ttl.map(answered).transpose()? {
-            None => Duration::ZERO,
-            Some(Value::Int(ttl)) => left(ttl),
-            Some(_) => return Err(Failure::unexpected()),
-        };
-        let absent = |generations| Fetched { generations, ..Fetched::default() };
-        match answered(value)? {
-            Value::BulkString(bytes) if is_lease(&bytes) => match self.claim {
-                None => Ok(Seen::Found(absent(generations))),
-                // Its own was left by a look before this, over a connection that broke.
-                Some(claim) if claim.yields && bytes[1..] != claim.token.0 => {
-                    Ok(Seen::Found(Fetched { leased: true, ..absent(generations) }))
-                }
-                Some(_) => Ok(Seen::Unclear),
-            },
-            Value::BulkString(bytes) if bytes.first() == Some(&FENCE) => {
-                Ok(Seen::Found(Fetched { fenced: true, ..absent(generations) }))
-            }
-            Value::BulkString(bytes) => {
-                let bytes = unmarked(bytes);
-                let rejected = self.claim.and_then(|claim| claim.reject);
-                if rejected.is_some_and(|reject| bytes.starts_with(reject)) {
-                    return Ok(Seen::Unclear);
-                }
-                Ok(Seen::Found(Fetched { value: Some(bytes), ttl, ..absent(generations) }))
-            }
-            Value::Nil => match lease {
-                Some(reply) => claimed(reply, absent(generations)),
-                None if self.claim.is_some() => Ok(Seen::Unclaimed(absent(generations))),
-                None => Ok(Seen::Found(absent(generations))),
-            },
-            _ => Err(Failure::unexpected()),
-        }
     }
 
     /// What the answer to [`script`](Self::script) says.
@@ -220,9 +222,7 @@ mod tests {
         [ttl, value, generation]: [Value; 3],
         lease: Option<Value>,
     ) -> Option<Seen> {
-        let scopes = ["scope".to_owned()];
-        let look = Look { name: "name", scopes: &scopes, claim, timed: true };
-        look.seen(Answer { ttl: Some(ttl), value, lease }, std::iter::once(&generation)).ok()
+        Answer { ttl: Some(ttl), value, lease }.seen(claim, std::iter::once(&generation)).ok()
     }
 
     fn found(value: Option<&str>, millis: u64) -> Fetched {

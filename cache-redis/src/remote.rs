@@ -1,12 +1,13 @@
 //! The verbs of a remote store: what is asked of the server, and what the answers mean.
 //! How a name is read is in `read`, how a call reaches the server in `supervisor`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use cache_core::Result;
 use cache_core::store::{
-    Append, Claim, Expect, Fence, Fetched, Health, News, Position, Put, Reader, RemoteStore, Token,
+    Append, Claim, Expect, Fence, Fetched, Health, News, Position, Put, Reader, Reading, RemoteStore, Token,
 };
 use redis::Value;
 use tokio::time::Instant;
@@ -28,8 +29,14 @@ impl RemoteStore for Redis {
         self.look(Look { name, scopes, claim: claim.as_ref(), timed: true }).await
     }
 
-    async fn glance(&self, name: &str, scopes: &[String]) -> Result<Fetched> {
-        self.look(Look { name, scopes, claim: None, timed: false }).await
+    fn glance(&self, name: String, scopes: Arc<[String]>) -> Reading<'_> {
+        match self.server() {
+            Server::One(supervisor) => supervisor.glance(&name, &scopes),
+            Server::Cluster(cluster) => Reading::alone(async move {
+                let look = Look { name: &name, scopes: &scopes, claim: None, timed: false };
+                Ok(cluster.fetch(look).await?)
+            }),
+        }
     }
 
     async fn fetch_many(&self, names: &[(String, Vec<String>)]) -> Result<Vec<Fetched>> {
@@ -47,8 +54,8 @@ impl RemoteStore for Redis {
         let places: Vec<Place> = looks.iter().map(|look| asked.add(look)).collect();
         let mut answers = supervisor.read_all(budget, &asked).await?;
         let mut found: Vec<Option<Fetched>> = Vec::with_capacity(looks.len());
-        for (look, place) in looks.iter().zip(&places) {
-            found.push(answers.seen(look, *place)?.found());
+        for place in &places {
+            found.push(answers.seen(*place, None)?.found());
         }
 
         let open = || looks.iter().zip(0..).filter(|(_, place)| found[*place].is_none());

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use larder::store::{
-    Append, Claim, Expect, Fence, Fetched, Health, News, Position, Put, Reader, RemoteStore, Token,
+    Append, Claim, Expect, Fence, Fetched, Health, News, Position, Put, Reader, Reading, RemoteStore, Token,
 };
 use larder::{Error, ErrorKind, Result};
 
@@ -107,8 +107,8 @@ impl RemoteStore for HeldStore {
         self.readable().await?.fetch(name, scopes, claim).await
     }
 
-    async fn glance(&self, name: &str, scopes: &[String]) -> Result<Fetched> {
-        self.readable().await?.glance(name, scopes).await
+    fn glance(&self, name: String, scopes: Arc<[String]>) -> Reading<'_> {
+        Reading::alone(async move { self.readable().await?.glance(name, scopes).await })
     }
 
     async fn fetch_many(&self, names: &[(String, Vec<String>)]) -> Result<Vec<Fetched>> {

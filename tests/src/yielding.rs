@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use larder::store::{
-    Append, Claim, Expect, Fence, Fetched, Health, News, Position, Put, Reader, RemoteStore, Token,
+    Append, Claim, Expect, Fence, Fetched, Health, News, Position, Put, Reader, Reading, RemoteStore, Token,
 };
 use larder::{Error, ErrorKind, Result};
 use tokio::task::yield_now;
@@ -78,8 +78,8 @@ impl<S: RemoteStore> RemoteStore for Yielding<S> {
         self.around(self.store.fetch(name, scopes, claim)).await
     }
 
-    async fn glance(&self, name: &str, scopes: &[String]) -> Result<Fetched> {
-        self.around(self.store.glance(name, scopes)).await
+    fn glance(&self, name: String, scopes: Arc<[String]>) -> Reading<'_> {
+        Reading::alone(self.around(self.store.glance(name, scopes)))
     }
 
     async fn fetch_many(&self, names: &[(String, Vec<String>)]) -> Result<Vec<Fetched>> {

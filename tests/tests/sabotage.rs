@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use cache_core::sabotage::{Fault, plant};
 use larder::store::{
-    Append, Claim, Expect, Fence, Fetched, Health, News, Position, Put, Reader, RemoteStore, Token,
+    Append, Claim, Expect, Fence, Fetched, Health, News, Position, Put, Reader, Reading, RemoteStore, Token,
 };
 use larder::testing::{History, Summary, Violation};
 use larder::{Cache, Memory, Result};
@@ -53,8 +53,8 @@ impl RemoteStore for Troubled {
         self.store.fetch(name, scopes, claim).await
     }
 
-    async fn glance(&self, name: &str, scopes: &[String]) -> Result<Fetched> {
-        self.store.glance(name, scopes).await
+    fn glance(&self, name: String, scopes: Arc<[String]>) -> Reading<'_> {
+        self.store.glance(name, scopes)
     }
 
     async fn fetch_many(&self, names: &[(String, Vec<String>)]) -> Result<Vec<Fetched>> {

@@ -4,21 +4,26 @@ use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// An answer that is at hand, or is sought by `W`, or made by the load `L`.
+/// An answer that is at hand, or looked for by `G`, or sought by `W`, or made by the load `L`.
 ///
 /// Only what is waited for takes memory of its own, and who waits for another's load has none for a load.
-pub struct Answer<O, W, L>(State<O, W, L>);
+pub struct Answer<O, G, W, L>(State<O, G, W, L>);
 
-enum State<O, W, L> {
+enum State<O, G, W, L> {
     /// Nothing, once it was given.
     AtHand(Option<O>),
+    Glanced(Pin<Box<G>>),
     Sought(Pin<Box<W>>),
     Loaded(Pin<Box<L>>),
 }
 
-impl<O, W, L> Answer<O, W, L> {
+impl<O, G, W, L> Answer<O, G, W, L> {
     pub(super) fn at_hand(output: O) -> Self {
         Self(State::AtHand(Some(output)))
+    }
+
+    pub(super) fn glanced(by: G) -> Self {
+        Self(State::Glanced(Box::pin(by)))
     }
 
     pub(super) fn sought(by: W) -> Self {
@@ -31,10 +36,11 @@ impl<O, W, L> Answer<O, W, L> {
 }
 
 /// Nothing in it is pinned in place.
-impl<O, W, L> Unpin for Answer<O, W, L> {}
+impl<O, G, W, L> Unpin for Answer<O, G, W, L> {}
 
-impl<O, W, L> Future for Answer<O, W, L>
+impl<O, G, W, L> Future for Answer<O, G, W, L>
 where
+    G: Future<Output = O>,
     W: Future<Output = O>,
     L: Future<Output = O>,
 {
@@ -44,13 +50,14 @@ where
         match &mut self.0 {
             // Whoever asks again after the end waits for ever.
             State::AtHand(output) => output.take().map_or(Poll::Pending, Poll::Ready),
+            State::Glanced(looks) => looks.as_mut().poll(context),
             State::Sought(seeks) => seeks.as_mut().poll(context),
             State::Loaded(loads) => loads.as_mut().poll(context),
         }
     }
 }
 
-impl<O, W, L> fmt::Debug for Answer<O, W, L> {
+impl<O, G, W, L> fmt::Debug for Answer<O, G, W, L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Answer")
     }

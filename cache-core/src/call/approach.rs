@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use super::glance;
 use super::reload::{self, Due, Source};
 use super::{MAX_WAITS, Target, answer_of, turn};
 use crate::cache::Inner;
@@ -70,6 +71,7 @@ pub(super) struct Lead {
 pub(super) enum First {
     Found(Arc<Entry>),
     Lead(Lead),
+    Glance,
     Seek(Course),
 }
 
@@ -84,9 +86,10 @@ pub(super) enum Course {
 /// As much of [`approach`] as nothing has to be waited for.
 pub(super) fn embark(target: &Target, wanted: Wanted<'_>) -> First {
     let (cache, key) = (target.cache.inner(), &target.key);
-    // A process without values of its own looks at the remote store before it begins anything.
-    let glances = cache.settings.local.is_none() && cache.settings.remote.is_some();
-    if glances || cache.has_to_listen() || context::is_loading(cache.id(), key) {
+    if glance::is_worthwhile(target, &wanted) {
+        return First::Glance;
+    }
+    if cache.has_to_listen() || context::is_loading(cache.id(), key) {
         return First::Seek(Course::Board);
     }
     match cache.board(key, wanted.tags, wanted.staleness, target.purpose()) {
@@ -126,7 +129,7 @@ async fn approach(
     mut course: Course,
     asks: bool,
 ) -> Step {
-    let Target { key, anew, early, .. } = target;
+    let Target { key, anew, takes_due, .. } = target;
     if matches!(course, Course::Board) {
         if context::is_loading(cache.id(), key) {
             return Step::Alone;
@@ -135,7 +138,7 @@ async fn approach(
     }
     let mut waits = 0;
     // A caller that takes what is being refreshed need not wait for the refresh.
-    let mut passes_by = early.is_some();
+    let mut passes_by = *takes_due;
     let seat = loop {
         let ended = match std::mem::replace(&mut course, Course::Board) {
             Course::Lead(seat) => break seat,

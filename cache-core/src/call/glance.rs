@@ -7,8 +7,12 @@
 use std::any::Any;
 
 use super::Target;
-use crate::clock;
+use crate::clock::Moment;
 use crate::context;
+use crate::error::Result;
+use crate::guard::Glancing;
+use crate::store::Fetched;
+use crate::tag::Tag;
 use crate::tiers::Wanted;
 
 /// What a glance has shown.
@@ -24,29 +28,40 @@ pub(super) enum Glance {
     Unavailable,
 }
 
-/// Looks for `target` in the remote store, where that is the only one; puts its value into `place`, an `Option` of its
-/// type.
-pub(super) async fn glance(target: &Target, wanted: &Wanted<'_>, place: &mut (dyn Any + Send)) -> Glance {
+/// Whether a glance may be all that the call needs: the remote store is the only one.
+pub(super) fn is_worthwhile(target: &Target, wanted: &Wanted<'_>) -> bool {
+    let cache = target.cache.inner();
+    // Who takes stale values asks how old they are. Who finds a load under way waits for it. Debts are paid first.
+    let is_plain = cache.settings.local.is_none() && !target.anew && !target.takes_due;
+    is_plain
+        && cache.settings.remote.is_some()
+        && wanted.typed.bytes.is_some()
+        && !context::is_loading(cache.id(), &target.key)
+        && !cache.flights.carries(&target.key)
+        && !cache.owes()
+}
+
+/// What the remote store has of `target`, which it is asked for at once; nothing without such a store.
+pub(super) fn ask<'t>(target: &'t Target, tags: &[Tag]) -> Option<Glancing<'t>> {
+    let cache = target.cache.inner();
+    let remote = cache.settings.remote.as_ref()?;
+    Some(remote.glance(cache.settings.name_of(&target.key), cache.scopes_of(&target.key, tags)))
+}
+
+/// What `fetched` shows, which was asked for when it `began`; puts a value into `place`, an `Option` of its type.
+pub(super) fn look(
+    target: &Target,
+    wanted: &Wanted<'_>,
+    began: Moment,
+    fetched: Result<Fetched>,
+    place: &mut dyn Any,
+) -> Glance {
     let (cache, key) = (target.cache.inner(), &target.key);
-    let Some(bytes) = wanted.typed.bytes else { return Glance::Nothing };
-    // Who takes stale values asks how old they are. Who finds a load under way waits for it.
-    let is_plain = cache.settings.local.is_none() && !target.anew && target.early.is_none();
-    if !is_plain || context::is_loading(cache.id(), key) || cache.flights.carries(key) {
-        return Glance::Nothing;
-    }
-    let began = clock::now();
-    let fetched = match cache.remote().await {
-        Ok(Some(remote)) => {
-            remote.glance(&cache.settings.name_of(key), &cache.scopes_of(key, wanted.tags)).await
-        }
-        Ok(None) => return Glance::Nothing,
-        Err(error) => Err(error),
-    };
     let Ok(fetched) = fetched else { return Glance::Unavailable };
-    let Some(value) = fetched.value else { return Glance::Nothing };
+    let (Some(value), Some(bytes)) = (fetched.value, wanted.typed.bytes) else { return Glance::Nothing };
     let found = match wanted.unseal(key, &value, &fetched.generations) {
         // How much of a stale window is over, only the time to live tells.
-        Ok(opened) if opened.aging.stale.is_zero() => match opened.payload {
+        Ok(opened) if opened.stale().is_zero() => match opened.payload {
             None => Glance::Absent,
             Some(payload) if (bytes.value)(&payload, opened.codec, place).is_ok() => Glance::Value,
             Some(_) => Glance::Nothing,

@@ -134,8 +134,8 @@ where
             Some(Sight::Due(due)) => Some(due),
             None => None,
         };
-        let target = Target { early: Some(site.beta()), ..Target::new(cache, key.to_key()) };
-        Lookup::Miss(Miss { due, ..Miss::new(site, shape, W::TYPED, Some(target)) })
+        let target = Target { takes_due: true, ..Target::new(cache, key.to_key()) };
+        Lookup::Miss(Miss { due: due.map(Box::new), ..Miss::new(site, shape, W::TYPED, Some(target)) })
     })
 }
 
@@ -148,7 +148,8 @@ pub(super) fn found(
     left: Life,
     claimed: Claimed,
 ) -> Step {
-    let haste = policy::haste(left, target.early.unwrap_or_default());
+    let beta = if target.takes_due { wanted.site.beta() } else { 0.0 };
+    let haste = policy::haste(left, beta);
     if policy::decide(left, haste) == Plan::Revalidate {
         return Step::Due(Due {
             haste,
@@ -216,7 +217,7 @@ where
         let wanted = self.wanted(&target, &tags);
         loop {
             let due = match self.due.take() {
-                Some(due) => due,
+                Some(due) => *due,
                 None => match seek(shape, &target, wanted, Course::Board, true).await {
                     Sought::Answer(output) => return output,
                     Sought::Load(lead) => return self.run(&target, &tags, lead, loader()).await,
@@ -258,9 +259,10 @@ where
         if !due.is_stale() {
             return None;
         }
-        match (&self.timeout_from, due.entry.value::<S::Value>()) {
+        let said = self.said.as_deref();
+        match (said.and_then(|said| said.timeout_from.as_ref()), due.entry.value::<S::Value>()) {
             (Some(limit), Some(old)) => limit(old, clock::now().since(due.entry.fresh_until())),
-            _ => self.timeout,
+            _ => said.and_then(|said| said.timeout).or(self.site.fixed_timeout()),
         }
     }
 
@@ -282,7 +284,7 @@ where
 
     /// Whether `output` is an error for which the old value is a better answer.
     fn deserves_stale(&self, output: &S::Output) -> bool {
-        let stale_if = self.stale_if.as_ref();
+        let stale_if = self.said.as_ref().and_then(|said| said.stale_if.as_ref());
         self.shape.error(output).is_some_and(|error| stale_if.is_none_or(|stale_if| stale_if(error)))
     }
 
@@ -309,7 +311,7 @@ where
             id: target.cache.inner().id(),
             key: target.key.clone(),
             limit: target.cache.inner().settings.load_limit,
-            lock: self.lock,
+            lock: self.lock_wait(),
             tags: tags.clone(),
             lead: Lead { seat, claimed: due.claimed.take(), fenced: false },
             haste: due.haste,

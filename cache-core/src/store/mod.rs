@@ -7,12 +7,14 @@
 pub mod conformance;
 mod front;
 mod local;
+mod reading;
 mod remote;
 
 pub use crate::breaker::{Breaker, Change, Outcome, Passage, Refused};
 pub use front::Front;
 pub(crate) use front::{AskStore, InFront};
 pub use local::{LocalStore, Removal, Usage};
+pub use reading::{Reading, Readings};
 pub use remote::{
     Append, Claim, Expect, Fence, Fetched, Generation, Health, News, NodeHealth, Position, Put, Reader,
     RemoteStore, Token,

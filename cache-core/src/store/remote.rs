@@ -1,10 +1,12 @@
 //! The contract of a store that holds bytes outside this process.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 
+use super::Reading;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Bytes under names, shared between processes, and *generations*: random numbers that stand for the
@@ -53,8 +55,11 @@ pub trait RemoteStore: fmt::Debug + Send + Sync + 'static {
 
     /// Reads as [`fetch`](Self::fetch) does without a claim, for a caller that need not know for how long the value is
     /// kept: where that costs more the time to live is left out, as zero.
-    async fn glance(&self, name: &str, scopes: &[String]) -> Result<Fetched> {
-        self.fetch(name, scopes, None).await
+    ///
+    /// What is found may be nothing although there is something, where it takes more than a look: whoever finds nothing
+    /// fetches.
+    fn glance(&self, name: String, scopes: Arc<[String]>) -> Reading<'_> {
+        Reading::alone(async move { self.fetch(&name, &scopes, None).await })
     }
 
     /// Reads many names, each with its scopes, in one round trip to each server: one answer for each, in their order. Of

@@ -1,0 +1,58 @@
+//! A read that a remote store was asked for, by whichever way its answer comes.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use super::Fetched;
+use crate::error::Result;
+
+/// The answer to one [glance](super::RemoteStore::glance), as a future.
+///
+/// A store that answers reads together keeps what it needs of them in one place; then a reading is a number, and takes
+/// no memory of its own while hundreds wait.
+#[must_use = "a reading does nothing unless polled"]
+pub struct Reading<'s>(Source<'s>);
+
+enum Source<'s> {
+    Alone(Pin<Box<dyn Future<Output = Result<Fetched>> + Send + 's>>),
+    Among(Arc<dyn Readings>, usize),
+}
+
+/// Reads that are answered together.
+pub trait Readings: Send + Sync {
+    /// The answer to the read with this number, once: nobody asks again who has it.
+    ///
+    /// Until it is there, the task of the last who has asked for this one is woken when it comes.
+    fn poll_answer(&self, number: usize, context: &mut Context<'_>) -> Poll<Result<Fetched>>;
+}
+
+impl<'s> Reading<'s> {
+    /// A read that is answered by `answer`.
+    pub fn alone(answer: impl Future<Output = Result<Fetched>> + Send + 's) -> Self {
+        Self(Source::Alone(Box::pin(answer)))
+    }
+
+    /// The read with this number among others.
+    pub fn among(readings: Arc<dyn Readings>, number: usize) -> Self {
+        Self(Source::Among(readings, number))
+    }
+}
+
+impl Future for Reading<'_> {
+    type Output = Result<Fetched>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut self.0 {
+            Source::Alone(answer) => answer.as_mut().poll(context),
+            Source::Among(readings, number) => readings.poll_answer(*number, context),
+        }
+    }
+}
+
+impl fmt::Debug for Reading<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Reading")
+    }
+}
