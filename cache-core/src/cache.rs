@@ -452,7 +452,7 @@ impl Inner {
         for ((at, key), entry) in missing.into_iter().zip(&asked).zip(fetched) {
             match &entry {
                 Some(entry) => {
-                    tally.remote_hit(began);
+                    tally.remote_hit(Some(began));
                     self.flights.exclusively(key, || self.keep(key, entry, wanted.site));
                 }
                 None => self.missed(wanted.site),

@@ -17,7 +17,6 @@ use std::pin::pin;
 use std::time::Duration;
 
 use crate::cache::{Cache, Inner};
-use crate::clock;
 use crate::codec::{Typed, Wire};
 use crate::context::{self, Met};
 use crate::entry::{Absent, Entry};
@@ -375,10 +374,10 @@ impl<'f, S: Shape> Miss<'f, S> {
     {
         async move {
             let mut asks = true;
-            let began = clock::now();
             if let Some(target) = &self.target
                 && let Some(asked) = glance::ask(target, &self.tags)
             {
+                let began = target.cache.inner().tally(self.site).begin_remote();
                 let fetched = asked.await;
                 let mut found = None::<S::Value>;
                 let glance =

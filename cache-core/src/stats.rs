@@ -65,8 +65,9 @@ pub struct Stats {
     pub remote_refusals: u64,
     /// How often this process gave up all that it held, since it may have missed what others invalidated.
     pub distrusts: u64,
-    /// How long hits took, from the key to the value. All in the remote store are timed; in this process the first of each
-    /// thread and one in about a thousand, which stand for the others, so that their count is nearly `hits`.
+    /// How long hits took, from the key to the value. The first of each thread is timed, and then one in about a
+    /// thousand in this process and one in eight in a remote store, which stand for the others, so that their count is
+    /// nearly `hits`.
     pub hit_times: Histogram,
     /// How long loads took that ended, whether with a value or with an error.
     pub load_times: Histogram,
@@ -179,7 +180,7 @@ impl FunctionStats {
                 .local_times
                 .snapshot()
                 .of_as_many_as(local_hits)
-                .and(&tally.remote_times.snapshot()),
+                .and(&tally.remote_times.snapshot().of_as_many_as(remote_hits)),
             load_times,
             ..Self::default()
         }

@@ -37,6 +37,9 @@ const COUNTS: usize = Count::Stores as usize + 1;
 /// One in so many local hits of a thread is timed: to ask for the time can cost as much as half a hit. A power of two.
 const TIMED: u64 = 1024;
 
+/// One in so many hits in the remote store of a thread is timed, where that store is the only one. A power of two.
+const REMOTE_TIMED: u64 = 8;
+
 /// Numbers that threads add to without touching each other's cache lines.
 pub(crate) struct Counts<const N: usize> {
     cells: [Cells<N>; PLACES],
@@ -197,10 +200,19 @@ impl Tally {
         }
     }
 
-    /// Counts a hit in the remote store, that has been asked since `began`.
-    pub(crate) fn remote_hit(&self, began: Moment) {
+    /// The time, if a look at the remote store that begins now is timed.
+    #[inline]
+    pub(crate) fn begin_remote(&self) -> Option<Moment> {
+        let hits = self.counts.add(Count::RemoteHits as usize, 0);
+        (hits & (REMOTE_TIMED - 1) == 0).then(clock::now)
+    }
+
+    /// Counts a hit in the remote store, that has been asked since `began`, if that is known.
+    pub(crate) fn remote_hit(&self, began: Option<Moment>) {
         self.increment(Count::RemoteHits);
-        self.remote_times.record(clock::now().since(began));
+        if let Some(began) = began {
+            self.remote_times.record(clock::now().since(began));
+        }
         outcome::note(Outcome::RemoteHit);
     }
 

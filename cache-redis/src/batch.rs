@@ -21,16 +21,16 @@ use tokio::runtime::{Handle, Id};
 use tokio::task::yield_now;
 
 use crate::error::{Failure, Verdict};
-use crate::read::{Answer, Look, Seen, answered, lease};
+use crate::read::{Answer, Look, Seen, answered, glimpse, lease};
 use crate::script::Call;
 use crate::supervisor::{Budget, Purpose, Supervisor};
 
 /// Reads in one batch, at most: with several batches on their way, client and server work at the same time.
-const MOST: usize = 64;
+const MOST: usize = 128;
 
 /// How many callers are woken at once: they ask for the next while the server already answers those before them. All at
 /// once would ask together again, and the server and they would wait for each other in turn.
-const WAVE: usize = 32;
+const WAVE: usize = 16;
 
 /// The reads over one connection.
 #[derive(Default)]
@@ -112,7 +112,8 @@ impl Supervisor {
                 return answers?.seen(place, look.claim);
             }
         }
-        if let Some(seen) = poll_fn(|context| batch.poll_seen(place, look.claim, context)).await? {
+        let see = |answers: &mut Answers| answers.seen(place, look.claim);
+        if let Some(seen) = poll_fn(|context| batch.poll(place.name, context, see)).await? {
             return Ok(seen);
         }
         let again = async {
@@ -132,7 +133,7 @@ impl Supervisor {
         let budget = self.budget(Purpose::Read);
         Reading::alone(async move {
             match self.lead(budget, &batch).await {
-                Some(answers) => glanced(answers?.seen(place, None)?),
+                Some(answers) => Ok(answers?.glance(place.name)?),
                 None => poll_fn(|context| batch.poll_answer(place.name, context)).await,
             }
         })
@@ -186,11 +187,6 @@ impl Supervisor {
     }
 }
 
-/// What a glance makes of what was seen: what takes more than a look is nothing.
-fn glanced(seen: Seen) -> cache_core::Result<Fetched> {
-    Ok(seen.found().unwrap_or_default())
-}
-
 /// Ends in the next turn of the runtime.
 async fn turn() {
     let mut is_next = false;
@@ -216,26 +212,27 @@ impl Reads {
 
 impl Readings for Batch {
     fn poll_answer(&self, number: usize, context: &mut Context<'_>) -> Poll<cache_core::Result<Fetched>> {
-        let place = Place { name: number, ttl: None };
-        // Refused together: each asks for itself.
-        self.poll_seen(place, None, context)?.map(|seen| glanced(seen.unwrap_or(Seen::Unclear)))
+        self.poll(number, context, |answers| answers.glance(number)).map(|fetched| {
+            // Refused together: each asks for itself, and whoever finds nothing does.
+            Ok(fetched?.unwrap_or_default())
+        })
     }
 }
 
 impl Batch {
-    /// What the look at `place` sees, which has this `claim`; nothing if all that was asked together was refused.
-    fn poll_seen(
+    /// What is to be seen of the `answers` by the read with this number; nothing if all that was asked together was refused.
+    fn poll<T>(
         &self,
-        place: Place,
-        claim: Option<&Claim<'_>>,
+        number: usize,
         context: &Context<'_>,
-    ) -> Poll<Result<Option<Seen>, Failure>> {
+        see: impl FnOnce(&mut Answers) -> Result<T, Failure>,
+    ) -> Poll<Result<Option<T>, Failure>> {
         match &mut *self.state.lock() {
             State::Open(_, waiting) | State::Sent(waiting) => {
-                waiting[place.name] = Some(context.waker().clone());
+                waiting[number] = Some(context.waker().clone());
                 Poll::Pending
             }
-            State::Answered(answers) => Poll::Ready(answers.seen(place, claim).map(Some)),
+            State::Answered(answers) => Poll::Ready(see(answers).map(Some)),
             State::Refused => Poll::Ready(Ok(None)),
             State::Failed(failure) => Poll::Ready(Err(failure.clone())),
         }
@@ -453,8 +450,17 @@ impl Answers {
             value: std::mem::take(&mut self.held[place.name]),
             lease: self.lease.take_if(|(name, _)| *name == place.name).map(|(_, lease)| lease),
         };
-        let scopes = &self.lists[self.list_of[place.name]];
-        answer.seen(claim, scopes.iter().map(|scope| &self.held[self.names + scope]))
+        answer.seen(claim, self.generations(place.name))
+    }
+
+    /// The value with this number, and its generations, if that is what is there; nothing if it is anything else.
+    fn glance(&mut self, number: usize) -> Result<Fetched, Failure> {
+        let value = std::mem::take(&mut self.held[number]);
+        glimpse(value, self.generations(number))
+    }
+
+    fn generations(&self, number: usize) -> impl ExactSizeIterator<Item = &Value> {
+        self.lists[self.list_of[number]].iter().map(|scope| &self.held[self.names + scope])
     }
 }
 

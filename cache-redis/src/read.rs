@@ -112,6 +112,27 @@ impl Answer {
     }
 }
 
+/// The value under a name and its generations, where nothing else is known and nothing else matters: all but a value
+/// under scopes that have generations is nothing.
+pub(crate) fn glimpse<'r>(
+    value: Value,
+    generations: impl ExactSizeIterator<Item = &'r Value>,
+) -> Result<Fetched, Failure> {
+    let mut bytes = match answered(value)? {
+        Value::BulkString(bytes) if bytes.first() == Some(&VALUE) => bytes,
+        _ => return Ok(Fetched::default()),
+    };
+    let mut known = Vec::with_capacity(generations.len());
+    for reply in generations {
+        match generation(reply)? {
+            Some(generation) => known.push(generation),
+            None => return Ok(Fetched::default()),
+        }
+    }
+    bytes.remove(0);
+    Ok(Fetched { value: Some(bytes), generations: known, ..Fetched::default() })
+}
+
 /// Puts a lease where there is nothing.
 pub(crate) fn lease<'a>(name: &'a str, token: &'a Token, time: Duration) -> Call<'a> {
     let args =

@@ -316,7 +316,7 @@ where
             let fenced = matches!(answer, Ok(Found::Fenced));
             let claimed: Option<Claimed> = match answer {
                 Ok(Found::Value(entry, ..)) => {
-                    cache.tally(self.site).remote_hit(seat.began());
+                    cache.tally(self.site).remote_hit(Some(seat.began()));
                     context::inherit(cache.id(), entry.stamp().tags());
                     seat.land(
                         || cache.keep(&self.parts[at].key, &entry, self.site),

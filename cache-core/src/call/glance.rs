@@ -48,11 +48,11 @@ pub(super) fn ask<'t>(target: &'t Target, tags: &[Tag]) -> Option<Glancing<'t>> 
     Some(remote.glance(cache.settings.name_of(&target.key), cache.scopes_of(&target.key, tags)))
 }
 
-/// What `fetched` shows, which was asked for when it `began`; puts a value into `place`, an `Option` of its type.
+/// What `fetched` shows, which was asked for when it `began`, if that is timed; puts a value into `place`, an `Option` of its type.
 pub(super) fn look(
     target: &Target,
     wanted: &Wanted<'_>,
-    began: Moment,
+    began: Option<Moment>,
     fetched: Result<Fetched>,
     place: &mut dyn Any,
 ) -> Glance {

@@ -157,7 +157,7 @@ pub(super) fn found(
             ..Due::of(entry, Source::Remote(began))
         });
     }
-    cache.tally(wanted.site).remote_hit(began);
+    cache.tally(wanted.site).remote_hit(Some(began));
     Step::Found(entry)
 }
 
@@ -463,7 +463,7 @@ impl Target {
         let tally = cache.tally(site);
         match due.from {
             Source::Local => tally.late_hit(),
-            Source::Remote(began) => tally.remote_hit(began),
+            Source::Remote(began) => tally.remote_hit(Some(began)),
             Source::Another => outcome::note(outcome::Outcome::Joined),
         }
         if due.is_stale() {
