@@ -2,6 +2,7 @@
 //! What a verb costs alone is in `redis_costs`.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::task::{Context, Waker};
 use std::time::Duration;
 
@@ -59,6 +60,33 @@ async fn reads_of_one_turn_are_one_command_and_each_gets_his_own() {
     join_all(reads).await;
     assert_eq!(proxy.round_trips() - trips, 1);
     assert_eq!(calls(&server, "mget") - asked, 1);
+}
+
+#[tokio::test]
+async fn glances_of_one_turn_are_one_command_and_each_sees_a_value_or_nothing() {
+    let server = Server::start();
+    let redis = patient(server.url());
+    store(&redis, 60).await;
+    let claim = Claim::new(Token([1; 16]), TTL);
+    redis.fetch(&name(60), &scopes(), Some(claim)).await.unwrap();
+    let asked = calls(&server, "mget");
+    let scopes: Arc<[String]> = scopes().into();
+    // The first is never looked at again, and holds nobody up.
+    drop(redis.glance(name(0), Arc::clone(&scopes)));
+    let numbers: Vec<u64> = (1..62).collect();
+    let found = join_all(numbers.iter().map(|&number| redis.glance(name(number), Arc::clone(&scopes)))).await;
+    for (number, found) in numbers.into_iter().zip(found) {
+        let found = found.unwrap();
+        let value = (number < 60).then(|| name(number).into_bytes());
+        assert_eq!((found.value, found.leased), (value, false), "neither a lease nor nothing is a value");
+        assert!(number >= 60 || found.generations.len() == 2);
+    }
+    assert_eq!(calls(&server, "mget") - asked, 1);
+    server.tell::<()>(&["DEL", &scopes[0]]);
+    let [one, other] = [1, 2].map(|number| redis.glance(name(number), Arc::clone(&scopes)));
+    let found = timeout(TTL, one).await.expect("nobody to wait for").unwrap();
+    assert_eq!(found.value, None, "a generation that is missing takes more than a look");
+    assert_eq!(other.await.unwrap().value, None);
 }
 
 /// Reads a thousand times, from a hundred tasks: how many commands that was.
@@ -200,6 +228,10 @@ async fn one_who_may_not_read_spoils_nothing_for_others() {
     assert_eq!(first.unwrap().value, Some(name(0).into_bytes()));
     assert_eq!(other.unwrap_err().kind(), ErrorKind::Denied);
     assert_eq!(last.unwrap().value, Some(name(1).into_bytes()));
+    // Whoever glances and sees nothing fetches.
+    let scopes: Arc<[String]> = scopes.into();
+    let found = join_all(names.map(|name| redis.glance(name, Arc::clone(&scopes)))).await;
+    assert!(found.into_iter().all(|found| found.unwrap().value.is_none()));
 }
 
 #[test]

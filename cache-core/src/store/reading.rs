@@ -12,6 +12,35 @@ use crate::error::Result;
 ///
 /// A store that answers reads together keeps what it needs of them in one place; then a reading is a number, and takes
 /// no memory of its own while hundreds wait.
+///
+/// # Examples
+///
+/// ```
+/// use std::sync::{Arc, Mutex, PoisonError};
+/// use std::task::{Context, Poll};
+///
+/// use cache_core::Result;
+/// use cache_core::store::{Fetched, Reading, Readings};
+///
+/// /// Answers that have come, in the order of their questions.
+/// struct Answers(Mutex<Vec<Fetched>>);
+///
+/// impl Readings for Answers {
+///     fn poll_answer(&self, number: usize, _: &mut Context<'_>) -> Poll<Result<Fetched>> {
+///         let mut answers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+///         Poll::Ready(Ok(answers.get_mut(number).map(std::mem::take).unwrap_or_default()))
+///     }
+/// }
+///
+/// # async fn run() -> Result<()> {
+/// let found = |text: &str| Fetched { value: Some(text.into()), ..Fetched::default() };
+/// let answers = Arc::new(Answers(Mutex::new(vec![found("one"), found("two")])));
+/// let second = Reading::among(answers.clone(), 1);
+/// let alone = Reading::alone(async { Ok(Fetched::default()) });
+/// assert_eq!(second.await?.value.as_deref(), Some(&b"two"[..]));
+/// assert_eq!(alone.await?.value, None);
+/// # Ok(()) }
+/// ```
 #[must_use = "a reading does nothing unless polled"]
 pub struct Reading<'s>(Source<'s>);
 
