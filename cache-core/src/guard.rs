@@ -318,7 +318,12 @@ impl Future for Glancing<'_> {
         };
         let result = ready!(Pin::new(reading).poll(context));
         if let Glanced::Asked(passage, _) = std::mem::replace(&mut self.state, Glanced::Ended(None)) {
-            self.guard.leave(passage, result.as_ref().err());
+            match &result {
+                // Whoever finds nothing asks once more, and that says how the store is: one that still reads and takes no
+                // writes would seem well half of the time.
+                Ok(Fetched { value: None, .. }) => drop(passage),
+                result => self.guard.leave(passage, result.as_ref().err()),
+            }
         }
         Poll::Ready(result)
     }

@@ -12,7 +12,7 @@
 //! | `larder_refreshes_total` | counter | | `cache`, `function` | of these, those while callers were answered with the old value |
 //! | `larder_joins_total` | counter | | `cache`, `function` | calls that waited for the load of another |
 //! | `larder_stores_total` | counter | | `cache`, `function` | values stored, in either store |
-//! | `larder_hit_duration_seconds` | histogram | seconds | `cache`, `function`, `tier` | from the key to the value; of the tier `local` one hit in about a thousand |
+//! | `larder_hit_duration_seconds` | histogram | seconds | `cache`, `function`, `tier` | from the key to the value; of the tier `local` one hit in about a thousand, of `remote` one in eight without a local store |
 //! | `larder_load_duration_seconds` | histogram | seconds | `cache`, `function` | loads that ended, failed ones included |
 //! | `larder_invalidations_total` | counter | | `cache` | scopes invalidated |
 //! | `larder_evictions_total` | counter | | `cache` | local entries dropped to make room |
