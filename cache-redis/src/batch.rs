@@ -67,10 +67,10 @@ pub(crate) struct Asked {
     scopes: HashMap<String, usize>,
     /// The places of the scopes of a read. Reads in a row that have the same share them.
     lists: Vec<Vec<usize>>,
-    /// The number of the list of each name.
-    list_of: Vec<usize>,
     /// The scopes of the last of these.
     last: Vec<String>,
+    /// The number of the list of each name.
+    list_of: Vec<usize>,
     /// The first claim, and the place of its name. A server that is no primary refuses it, whatever else it still answers.
     claim: Option<(usize, Token, Duration)>,
 }
