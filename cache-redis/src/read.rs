@@ -68,14 +68,7 @@ impl Answer {
         generations: impl ExactSizeIterator<Item = &'r Value>,
     ) -> Result<Seen, Failure> {
         let Self { ttl, value, lease } = self;
-        let mut known = Vec::with_capacity(generations.len());
-        for reply in generations {
-            match generation(reply)? {
-                Some(generation) => known.push(generation),
-                None => return Ok(Seen::Unclear),
-            }
-        }
-        let generations = known;
+        let Some(generations) = all(generations)? else { return Ok(Seen::Unclear) };
         let ttl = match ttl.map(answered).transpose()? {
             None => Duration::ZERO,
             Some(Value::Int(ttl)) => left(ttl),
@@ -122,15 +115,9 @@ pub(crate) fn glimpse<'r>(
         Value::BulkString(bytes) if bytes.first() == Some(&VALUE) => bytes,
         _ => return Ok(Fetched::default()),
     };
-    let mut known = Vec::with_capacity(generations.len());
-    for reply in generations {
-        match generation(reply)? {
-            Some(generation) => known.push(generation),
-            None => return Ok(Fetched::default()),
-        }
-    }
+    let Some(generations) = all(generations)? else { return Ok(Fetched::default()) };
     bytes.remove(0);
-    Ok(Fetched { value: Some(bytes), generations: known, ..Fetched::default() })
+    Ok(Fetched { value: Some(bytes), generations, ..Fetched::default() })
 }
 
 /// Puts a lease where there is nothing.
@@ -200,6 +187,18 @@ pub(crate) fn generation(reply: &Value) -> Result<Option<Generation>, Failure> {
         Value::Nil => Ok(None),
         _ => Err(Failure::unexpected()),
     }
+}
+
+/// All of these generations; nothing if one of them is none.
+fn all<'r>(replies: impl ExactSizeIterator<Item = &'r Value>) -> Result<Option<Vec<Generation>>, Failure> {
+    let mut known = Vec::with_capacity(replies.len());
+    for reply in replies {
+        match generation(reply)? {
+            Some(generation) => known.push(generation),
+            None => return Ok(None),
+        }
+    }
+    Ok(Some(known))
 }
 
 fn is_lease(bytes: &[u8]) -> bool {
