@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Write as _};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
@@ -36,6 +37,8 @@ pub struct Program {
     keeper: Child,
     said: BufReader<ChildStdout>,
     address: SocketAddr,
+    /// A program opens its database again whenever it needs one more connection.
+    _database: Arc<Folder>,
 }
 
 /// Where an example's values live.
@@ -76,11 +79,15 @@ impl Backend {
     }
 }
 
-/// A file for a database, which is gone with it.
+/// A file for a database, which is gone with it and the programs that were given it.
 #[derive(Debug)]
 pub struct Database {
-    folder: PathBuf,
+    folder: Arc<Folder>,
 }
+
+/// A folder, which is removed with it.
+#[derive(Debug)]
+struct Folder(PathBuf);
 
 impl Database {
     /// A place in which no file is yet.
@@ -92,13 +99,13 @@ impl Database {
     pub fn new() -> Self {
         let folder = std::env::temp_dir().join(format!("larder-database-{:016x}", crate::redis::random()));
         std::fs::create_dir(&folder).expect("a folder for the database");
-        Self { folder }
+        Self { folder: Arc::new(Folder(folder)) }
     }
 
     /// The URL of a file of SQLite, made when it is opened.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("sqlite://{}?mode=rwc", self.folder.join("example.db").display())
+        format!("sqlite://{}?mode=rwc", self.folder.0.join("example.db").display())
     }
 }
 
@@ -108,9 +115,9 @@ impl Default for Database {
     }
 }
 
-impl Drop for Database {
+impl Drop for Folder {
     fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.folder);
+        let _ = std::fs::remove_dir_all(&self.0);
     }
 }
 
@@ -198,7 +205,7 @@ impl Program {
                 break address.parse().unwrap_or_else(|_| panic!("{line:?} names no address"));
             }
         };
-        Self { keeper, said, address }
+        Self { keeper, said, address, _database: Arc::clone(&database.folder) }
     }
 
     /// Where it listens.
