@@ -96,17 +96,17 @@ impl Cluster {
                 (asked, place)
             })
             .collect();
-        let calls = asked.iter().flat_map(|(asked, _)| asked.calls());
+        let calls = asked.iter().flat_map(|(asked, _)| asked.question().calls);
         let calls =
             calls.chain(scopes.iter().map(|scope| Call::command("MGET", vec![scope.as_str()], Vec::new())));
         let mut replies = self.each(budget, calls.collect()).await?.into_iter();
 
         let mut seen = Vec::with_capacity(names.len());
-        for (name, (asked, place)) in names.iter().zip(&asked) {
+        for (name, (asked, place)) in names.iter().zip(asked) {
             // All of them, whichever fails: the next ones are of another name.
             let own: Vec<Result<Value, Failure>> = replies.by_ref().take(asked.len()).collect();
             let found = own.into_iter().collect::<Result<Vec<_>, _>>().and_then(|replies| {
-                Ok(asked.next_answers(&mut replies.into_iter())?.seen(*place, name.claim)?.found())
+                Ok(asked.answers(Vec::new(), replies)?.seen(place, name.claim)?.found())
             });
             seen.push(found.map_err(Failure::of_a_part));
         }

@@ -9,6 +9,7 @@
 
 use std::collections::HashMap;
 use std::future::poll_fn;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
@@ -60,26 +61,32 @@ enum State {
 /// What several reads ask together.
 #[derive(Default)]
 pub(crate) struct Asked {
-    names: Texts,
+    /// The names, one after the other.
+    names: String,
+    reads: Vec<Part>,
     /// The places of those names whose time to live is asked for.
     timed: Vec<usize>,
-    /// Each scope once, and its place.
-    scopes: HashMap<String, usize>,
-    /// The places of the scopes of a read. Reads in a row that have the same share them.
-    lists: Vec<Vec<usize>>,
-    /// The scopes of the last of these.
-    last: Vec<String>,
-    /// The number of the list of each name.
-    list_of: Vec<usize>,
+    /// The scopes of the reads. Those in a row that have the same share them.
+    scopes: Vec<Arc<[String]>>,
+    /// How many these are.
+    count: usize,
     /// The first claim, and the place of its name. A server that is no primary refuses it, whatever else it still answers.
     claim: Option<(usize, Token, Duration)>,
 }
 
-/// Texts in one piece of memory.
-#[derive(Default)]
-struct Texts {
-    text: String,
-    ends: Vec<usize>,
+/// What one read asks.
+struct Part {
+    /// The end of its name, which begins where the name before it ends.
+    name: usize,
+    /// The places of its scopes among those of all.
+    scopes: Range<usize>,
+}
+
+/// The commands of a batch.
+pub(crate) struct Question<'a> {
+    pub(crate) calls: Vec<Call<'a>>,
+    /// Where the generation of each scope stands, counted from the first of them: each is asked for once.
+    pub(crate) places: Vec<usize>,
 }
 
 /// Where the answer to one read stands.
@@ -93,18 +100,18 @@ pub(crate) struct Place {
 /// What the server answered to several reads.
 pub(crate) struct Answers {
     ttls: Vec<Value>,
-    names: usize,
     /// The values, and after them the generations.
     held: Vec<Value>,
-    lists: Vec<Vec<usize>>,
-    list_of: Vec<usize>,
+    reads: Vec<Part>,
+    /// Where the generation of each scope stands, counted from the first of them.
+    places: Vec<usize>,
     lease: Option<(usize, Value)>,
 }
 
 impl Supervisor {
     /// What `look` sees, which leaves with those that are due together with it.
     pub(crate) async fn read(self: &Arc<Self>, budget: Budget, look: &Look<'_>) -> Result<Seen, Failure> {
-        let (batch, place) = self.join(look);
+        let (batch, place) = self.join(look, || look.scopes.into());
         if place.name == 0 {
             // Boxed, so that reads which leave together carry nothing of it around.
             let opened = Box::pin(self.lead(budget, &batch)).await;
@@ -119,14 +126,15 @@ impl Supervisor {
         let again = async {
             let mut asked = Asked::default();
             let place = asked.add(look);
-            self.read_alone(budget, &asked).await?.seen(place, look.claim)
+            self.read_alone(budget, asked).await?.seen(place, look.claim)
         };
         Box::pin(again).await
     }
 
     /// What is under `name`, as [`read`](Self::read) sees it; nothing where it takes more than a look.
-    pub(crate) fn glance(self: &Arc<Self>, name: &str, scopes: &[String]) -> Reading<'_> {
-        let (batch, place) = self.join(&Look { name, scopes, claim: None, timed: false });
+    pub(crate) fn glance(self: &Arc<Self>, name: &str, scopes: Arc<[String]>) -> Reading<'_> {
+        let look = Look { name, scopes: &scopes, claim: None, timed: false };
+        let (batch, place) = self.join(&look, || Arc::clone(&scopes));
         if place.name > 0 {
             return Reading::among(batch, place.name);
         }
@@ -144,11 +152,11 @@ impl Supervisor {
     async fn lead(self: &Arc<Self>, budget: Budget, batch: &Batch) -> Option<Result<Answers, Failure>> {
         turn().await;
         let asked = batch.depart_alone()?;
-        Some(self.read_alone(budget, &asked).await)
+        Some(self.read_alone(budget, asked).await)
     }
 
     /// The answers to what is `asked` for one caller, under way by itself.
-    async fn read_alone(self: &Arc<Self>, budget: Budget, asked: &Asked) -> Result<Answers, Failure> {
+    async fn read_alone(self: &Arc<Self>, budget: Budget, asked: Asked) -> Result<Answers, Failure> {
         let _under_way = UnderWay::of(&self.reads().under_way);
         self.read_all(budget, asked).await
     }
@@ -157,21 +165,27 @@ impl Supervisor {
     pub(crate) async fn read_all(
         self: &Arc<Self>,
         budget: Budget,
-        asked: &Asked,
+        asked: Asked,
     ) -> Result<Answers, Failure> {
-        asked.answers(self.ask(budget, &asked.calls()).await?)
+        let Question { calls, places } = asked.question();
+        let replies = self.ask(budget, &calls).await?;
+        drop(calls);
+        asked.answers(places, replies)
     }
 
-    /// Joins the batch that is open, or opens one.
-    fn join(self: &Arc<Self>, look: &Look<'_>) -> (Arc<Batch>, Place) {
+    /// Joins the batch that is open, or opens one. `scopes` are those of the look, to be kept.
+    fn join(
+        self: &Arc<Self>,
+        look: &Look<'_>,
+        scopes: impl FnOnce() -> Arc<[String]>,
+    ) -> (Arc<Batch>, Place) {
         let runtime = Handle::current();
         let mut open = self.reads().open.lock();
         if let Some(batch) = open.as_ref().filter(|batch| batch.runtime == runtime.id())
-            && let State::Open(asked, waiting) = &mut *batch.state.lock()
-            && asked.names.len() < MOST
+            && let State::Open(asked, _) = &mut *batch.state.lock()
+            && asked.reads.len() < MOST
         {
-            waiting.push(None);
-            let place = asked.add(look);
+            let place = asked.add_under(look, scopes);
             if place.name == 1 {
                 let sending = Sending { supervisor: Arc::clone(self), batch: Arc::clone(batch) };
                 runtime.spawn(sending.run(self.budget(Purpose::Read)));
@@ -179,8 +193,8 @@ impl Supervisor {
             return (Arc::clone(batch), place);
         }
         let mut asked = Asked::default();
-        let place = asked.add(look);
-        let state = Mutex::new(State::Open(asked, vec![None]));
+        let place = asked.add_under(look, scopes);
+        let state = Mutex::new(State::Open(asked, Vec::new()));
         let batch = Arc::new(Batch { runtime: runtime.id(), state });
         *open = Some(Arc::clone(&batch));
         (batch, place)
@@ -229,6 +243,9 @@ impl Batch {
     ) -> Poll<Result<Option<T>, Failure>> {
         match &mut *self.state.lock() {
             State::Open(_, waiting) | State::Sent(waiting) => {
+                if waiting.len() <= number {
+                    waiting.resize(number + 1, None);
+                }
                 waiting[number] = Some(context.waker().clone());
                 Poll::Pending
             }
@@ -251,7 +268,7 @@ impl Batch {
     fn depart_alone(&self) -> Option<Asked> {
         let mut state = self.state.lock();
         let State::Open(asked, _) = &mut *state else { return None };
-        let asked = (asked.names.len() == 1).then(|| std::mem::take(asked))?;
+        let asked = (asked.reads.len() == 1).then(|| std::mem::take(asked))?;
         *state = State::Sent(Vec::new());
         Some(asked)
     }
@@ -303,15 +320,16 @@ impl Sending {
         }
         reads.close(&self.batch);
         let asked = self.batch.depart();
+        let together = asked.reads.len() > 1;
+        let Question { calls, places } = asked.question();
         let replies = {
             let _under_way = UnderWay::of(&reads.under_way);
-            self.supervisor.ask(budget, &asked.calls()).await
+            self.supervisor.ask(budget, &calls).await
         };
-        let end = match replies.map(|replies| asked.answers(replies)) {
+        drop(calls);
+        let end = match replies.map(|replies| asked.answers(places, replies)) {
             Ok(Ok(answers)) => State::Answered(answers),
-            Ok(Err(failure)) if failure.connection == Verdict::Keep && asked.names.len() > 1 => {
-                State::Refused
-            }
+            Ok(Err(failure)) if failure.connection == Verdict::Keep && together => State::Refused,
             Ok(Err(failure)) | Err(failure) => State::Failed(failure),
         };
         self.batch.arrive(end).wake().await;
@@ -342,32 +360,15 @@ impl Drop for UnderWay<'_> {
     }
 }
 
-impl Texts {
-    /// Adds `text`: its place.
-    fn push(&mut self, text: &str) -> usize {
-        self.text.push_str(text);
-        self.ends.push(self.text.len());
-        self.ends.len() - 1
-    }
-
-    fn len(&self) -> usize {
-        self.ends.len()
-    }
-
-    fn iter(&self) -> impl Iterator<Item = &str> {
-        (0..self.len()).map(|place| self.at(place))
-    }
-
-    fn at(&self, place: usize) -> &str {
-        let start = if place == 0 { 0 } else { self.ends[place - 1] };
-        &self.text[start..self.ends[place]]
-    }
-}
-
 impl Asked {
     /// Adds `look`.
     pub(crate) fn add(&mut self, look: &Look<'_>) -> Place {
-        let name = self.names.push(look.name);
+        self.add_under(look, || look.scopes.into())
+    }
+
+    /// Adds `look`, whose scopes can be had from `scopes` to be kept.
+    fn add_under(&mut self, look: &Look<'_>, scopes: impl FnOnce() -> Arc<[String]>) -> Place {
+        let name = self.reads.len();
         let ttl = look.timed.then(|| {
             self.timed.push(name);
             self.timed.len() - 1
@@ -375,52 +376,60 @@ impl Asked {
         if let (None, Some(claim)) = (&self.claim, look.claim) {
             self.claim = Some((name, claim.token, claim.lease));
         }
-        if self.lists.is_empty() || self.last != look.scopes {
-            let places = look.scopes.iter().map(|scope| {
-                let next = self.scopes.len();
-                match self.scopes.get(scope) {
-                    Some(place) => *place,
-                    None => *self.scopes.entry(scope.clone()).or_insert(next),
-                }
-            });
-            self.lists.push(places.collect());
-            self.last = look.scopes.to_vec();
+        let is_last = |list: &Arc<[String]>| std::ptr::eq(&**list, look.scopes) || **list == *look.scopes;
+        if !self.scopes.last().is_some_and(is_last) {
+            self.scopes.push(scopes());
+            self.count += look.scopes.len();
         }
-        self.list_of.push(self.lists.len() - 1);
+        self.names.push_str(look.name);
+        let scopes = self.count - look.scopes.len()..self.count;
+        self.reads.push(Part { name: self.names.len(), scopes });
         Place { name, ttl }
     }
 
-    /// How many answers there are to its [`calls`](Self::calls).
+    /// How many answers there are to its [`question`](Self::question).
     pub(crate) fn len(&self) -> usize {
         self.timed.len() + 1 + usize::from(self.claim.is_some())
     }
 
     /// The commands: the times to live, then what is held, then the claim.
-    pub(crate) fn calls(&self) -> Vec<Call<'_>> {
-        let mut keys: Vec<&str> = Vec::with_capacity(self.names.len() + self.scopes.len());
-        keys.extend(self.names.iter());
-        keys.resize(keys.len() + self.scopes.len(), "");
-        for (scope, place) in &self.scopes {
-            keys[self.names.len() + place] = scope;
-        }
+    pub(crate) fn question(&self) -> Question<'_> {
+        let mut keys: Vec<&str> = Vec::with_capacity(self.reads.len() + self.count);
+        keys.extend((0..self.reads.len()).map(|place| self.name(place)));
+        let places = self.add_scopes(&mut keys);
         let mut calls = Vec::with_capacity(self.len());
-        calls.extend(
-            self.timed.iter().map(|name| Call::command("PTTL", vec![self.names.at(*name)], Vec::new())),
-        );
+        calls.extend(self.timed.iter().map(|name| Call::command("PTTL", vec![self.name(*name)], Vec::new())));
         calls.push(Call::command("MGET", keys, Vec::new()));
-        calls.extend(
-            self.claim.as_ref().map(|(place, token, time)| lease(self.names.at(*place), token, *time)),
-        );
-        calls
+        calls.extend(self.claim.as_ref().map(|(place, token, time)| lease(self.name(*place), token, *time)));
+        Question { calls, places }
     }
 
-    /// What the next of `replies` say.
-    pub(crate) fn next_answers(&self, replies: &mut impl Iterator<Item = Value>) -> Result<Answers, Failure> {
-        self.answers(replies.take(self.len()).collect())
+    fn name(&self, place: usize) -> &str {
+        let start = if place == 0 { 0 } else { self.reads[place - 1].name };
+        &self.names[start..self.reads[place].name]
     }
 
-    fn answers(&self, mut replies: Vec<Value>) -> Result<Answers, Failure> {
-        let names = self.names.len();
+    /// Adds each scope once to `keys`: where those of the lists are among these.
+    fn add_scopes<'a>(&'a self, keys: &mut Vec<&'a str>) -> Vec<usize> {
+        let all = self.scopes.iter().flat_map(|list| list.iter()).map(String::as_str);
+        // Most batches ask under one list.
+        if self.scopes.len() == 1 {
+            keys.extend(all);
+            return (0..self.count).collect();
+        }
+        let first = keys.len();
+        let mut known = HashMap::new();
+        let place = |scope| {
+            *known.entry(scope).or_insert_with(|| {
+                keys.push(scope);
+                keys.len() - 1 - first
+            })
+        };
+        all.map(place).collect()
+    }
+
+    /// What the `replies` to its [`question`](Self::question) say.
+    pub(crate) fn answers(self, places: Vec<usize>, mut replies: Vec<Value>) -> Result<Answers, Failure> {
         if replies.len() != self.len() {
             return Err(Failure::unexpected());
         }
@@ -432,10 +441,10 @@ impl Asked {
                 return Err(failure);
             }
         }
+        let scopes = places.iter().max().map_or(0, |last| last + 1);
         match answered(replies.pop().unwrap_or_default())? {
-            Value::Array(held) if held.len() == names + self.scopes.len() => {
-                let (lists, list_of) = (self.lists.clone(), self.list_of.clone());
-                Ok(Answers { ttls: replies, names, held, lists, list_of, lease })
+            Value::Array(held) if held.len() == self.reads.len() + scopes => {
+                Ok(Answers { ttls: replies, held, reads: self.reads, places, lease })
             }
             _ => Err(Failure::unexpected()),
         }
@@ -460,7 +469,8 @@ impl Answers {
     }
 
     fn generations(&self, number: usize) -> impl ExactSizeIterator<Item = &Value> {
-        self.lists[self.list_of[number]].iter().map(|scope| &self.held[self.names + scope])
+        let places = &self.places[self.reads[number].scopes.clone()];
+        places.iter().map(|place| &self.held[self.reads.len() + place])
     }
 }
 
@@ -485,12 +495,14 @@ mod tests {
         let scopes = ["all", "users", "posts"].map(str::to_owned);
         let looks = [look("a", &scopes[..2]), look("b", &[]), look("c", &scopes[1..])];
         let (asked, places) = asked(&looks);
-        assert_eq!(asked.calls().len(), 3 + 1, "three times to live, and one MGET");
+        let Question { calls, places: scopes } = asked.question();
+        assert_eq!(calls.len(), 3 + 1, "three times to live, and one MGET");
+        drop(calls);
         let text = |text: &str| Value::BulkString(text.as_bytes().to_vec());
         let held = ["Va", "Vb", "Vc", "11111111", "22222222", "33333333"].map(text).to_vec();
         let mut replies: Vec<Value> = (1..=3).map(Value::Int).collect();
         replies.push(Value::Array(held));
-        let mut answers = asked.answers(replies).expect("an answer of the right form");
+        let mut answers = asked.answers(scopes, replies).expect("an answer of the right form");
         let wanted =
             [(1, "a", &["11111111", "22222222"][..]), (2, "b", &[]), (3, "c", &["22222222", "33333333"])];
         // In whatever order they come for it.
@@ -533,7 +545,6 @@ mod tests {
     #[test]
     fn an_answer_of_another_form_is_an_error_and_no_panic() {
         let scopes = ["all".to_owned()];
-        let (asked, _) = asked(&[look("a", &scopes), look("b", &scopes)]);
         let time = || Value::Int(1);
         for replies in [
             vec![],
@@ -543,7 +554,9 @@ mod tests {
             vec![time(), time(), Value::Array(vec![Value::Nil; 4])],
             vec![time(), time(), Value::Array(vec![Value::Nil; 3]), Value::Okay],
         ] {
-            assert!(asked.answers(replies.clone()).is_err(), "{replies:?}");
+            let (asked, _) = asked(&[look("a", &scopes), look("b", &scopes)]);
+            let places = asked.question().places;
+            assert!(asked.answers(places, replies.clone()).is_err(), "{replies:?}");
         }
     }
 }

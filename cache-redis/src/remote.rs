@@ -31,7 +31,7 @@ impl RemoteStore for Redis {
 
     fn glance(&self, name: String, scopes: Arc<[String]>) -> Reading<'_> {
         match self.server() {
-            Server::One(supervisor) => supervisor.glance(&name, &scopes),
+            Server::One(supervisor) => supervisor.glance(&name, scopes),
             Server::Cluster(cluster) => Reading::alone(async move {
                 let look = Look { name: &name, scopes: &scopes, claim: None, timed: false };
                 Ok(cluster.fetch(look).await?)
@@ -52,7 +52,7 @@ impl RemoteStore for Redis {
         let budget = supervisor.budget(Purpose::Read);
         let mut asked = Asked::default();
         let places: Vec<Place> = looks.iter().map(|look| asked.add(look)).collect();
-        let mut answers = supervisor.read_all(budget, &asked).await?;
+        let mut answers = supervisor.read_all(budget, asked).await?;
         let mut found: Vec<Option<Fetched>> = Vec::with_capacity(looks.len());
         for place in &places {
             found.push(answers.seen(*place, None)?.found());
