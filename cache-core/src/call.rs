@@ -378,10 +378,10 @@ impl<'f, S: Shape> Miss<'f, S> {
                 && let Some(asked) = glance::ask(target, &self.tags)
             {
                 let began = target.cache.inner().tally(self.site).begin_remote();
-                let fetched = asked.await;
+                let glimpse = asked.await;
                 let mut found = None::<S::Value>;
                 let glance =
-                    glance::look(target, &self.wanted(target, &self.tags), began, fetched, &mut found);
+                    glance::look(target, &self.wanted(target, &self.tags), began, glimpse, &mut found);
                 let output = match glance {
                     Glance::Value => found.and_then(|value| self.shape.output(Some(value))),
                     Glance::Absent => self.shape.output(None),

@@ -18,6 +18,7 @@
 //! | … | length of the payload (4), payload, XXH64 of everything before it, seeded with that of the key (8) |
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::time::Duration;
 
 use crate::codec::Codec;
@@ -41,9 +42,9 @@ pub(crate) const MAX_PAYLOAD: usize = 64 << 20;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Label<'a> {
     /// The key, in its stored form.
-    pub(crate) key: &'a str,
+    pub(crate) key: &'a [u8],
     /// The name of the value's type; a reader without one takes any.
-    pub(crate) type_name: Option<&'a str>,
+    pub(crate) type_name: Option<&'static str>,
     /// The function's `version`; a reader without one takes any.
     pub(crate) version: Option<u64>,
 }
@@ -165,13 +166,25 @@ impl Reader<'_> {
     }
 }
 
-fn fingerprint(type_name: &str) -> [u8; 8] {
-    xxh64(type_name.as_bytes(), 0).to_le_bytes()
+thread_local! {
+    /// The last name of a type, and its fingerprint: most entries that come one after the other are of one.
+    static LAST: Cell<Option<(&'static str, [u8; 8])>> = const { Cell::new(None) };
+}
+
+fn fingerprint(type_name: &'static str) -> [u8; 8] {
+    match LAST.get() {
+        Some((last, print)) if std::ptr::eq(last, type_name) => print,
+        _ => {
+            let print = xxh64(type_name.as_bytes(), 0).to_le_bytes();
+            LAST.set(Some((type_name, print)));
+            print
+        }
+    }
 }
 
 /// Of `bytes`, as the entry of `key`.
-fn checksum(key: &str, bytes: &[u8]) -> [u8; CHECKSUM] {
-    xxh64(bytes, xxh64(key.as_bytes(), 0)).to_le_bytes()
+fn checksum(key: &[u8], bytes: &[u8]) -> [u8; CHECKSUM] {
+    xxh64(bytes, xxh64(key, 0)).to_le_bytes()
 }
 
 #[cfg(test)]
@@ -181,7 +194,7 @@ mod tests {
     use super::*;
     use crate::compress::Compression;
 
-    const LABEL: Label<'_> = Label { key: "user:1", type_name: Some("app::User"), version: Some(3) };
+    const LABEL: Label<'_> = Label { key: b"user:1", type_name: Some("app::User"), version: Some(3) };
     const GENERATIONS: [Generation; 2] = [Generation(*b"everythi"), Generation(*b"allusers")];
 
     const AGING: Aging = Aging { stale: Duration::from_secs(5), load_time: Duration::ZERO };
@@ -211,7 +224,7 @@ mod tests {
 
     #[test]
     fn of_another_key_it_is_damaged() {
-        assert_eq!(open(&sealed(Some(b"{}")), Label { key: "user:2", ..LABEL }), Err(Refusal::Damaged));
+        assert_eq!(open(&sealed(Some(b"{}")), Label { key: b"user:2", ..LABEL }), Err(Refusal::Damaged));
     }
 
     #[test]

@@ -18,7 +18,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::random;
 use crate::stats::Stats;
 use crate::store::{
-    Append, Claim, Expect, Fence, Fetched, Health, News, Position, Put, Reader, Reading, RemoteStore, Token,
+    Append, Claim, Expect, Fence, Fetched, Glimpse, Health, News, Position, Put, Reader, Reading,
+    RemoteStore, Token,
 };
 use crate::tally::Counter;
 
@@ -219,7 +220,7 @@ impl Guard {
     }
 
     /// Asked at once, so that little has to be kept until there is an answer.
-    pub(crate) fn glance(&self, name: String, scopes: Arc<[String]>) -> Glancing<'_> {
+    pub(crate) fn glance(&self, name: &str, scopes: &Arc<[String]>) -> Glancing<'_> {
         let state = match self.enter(false) {
             Ok(passage) => Glanced::Asked(passage, self.shared.store.glance(name, scopes)),
             Err(refused) => Glanced::Ended(Some(refused)),
@@ -306,9 +307,9 @@ enum Glanced<'g> {
 }
 
 impl Future for Glancing<'_> {
-    type Output = Result<Fetched>;
+    type Output = Result<Option<Glimpse>>;
 
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<Fetched>> {
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let reading = match &mut self.state {
             Glanced::Asked(_, reading) => reading,
             // Whoever asks again after the end waits for ever.
@@ -321,7 +322,7 @@ impl Future for Glancing<'_> {
             match &result {
                 // Whoever finds nothing asks once more, and that says how the store is: one that still reads and takes no
                 // writes would seem well half of the time.
-                Ok(Fetched { value: None, .. }) => drop(passage),
+                Ok(None) => drop(passage),
                 result => self.guard.leave(passage, result.as_ref().err()),
             }
         }

@@ -87,6 +87,11 @@ impl Key {
         self.text.bytes()
     }
 
+    /// The stored text as bytes.
+    pub(crate) fn stored_bytes(&self) -> &[u8] {
+        self.text.stored_bytes()
+    }
+
     /// The hash of the text in this process: differs between processes.
     #[must_use]
     #[inline]

@@ -2,6 +2,7 @@
 //! all but the values in one slot of a cluster.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -9,7 +10,7 @@ use parking_lot::Mutex;
 use crate::builder::Settings;
 use crate::cache::Inner;
 use crate::key::{Key, hash_of};
-use crate::scope::levels;
+use crate::scope::{last_level, levels};
 use crate::tag::Tag;
 
 /// The longest prefix or tag whose generation is kept under its own text.
@@ -25,12 +26,17 @@ pub(crate) struct Lists {
 #[derive(Debug)]
 struct List {
     /// All of the key up to its last level.
-    prefix: Box<str>,
+    prefix: Box<[u8]>,
     tags: Box<[Tag]>,
     scopes: Arc<[String]>,
 }
 
 const PLACES: usize = 64;
+
+thread_local! {
+    /// Memory for the next name.
+    static NAME: Cell<String> = const { Cell::new(String::new()) };
+}
 
 impl Default for Lists {
     fn default() -> Self {
@@ -41,9 +47,11 @@ impl Default for Lists {
 impl Inner {
     /// The names of everything that covers `key` in the remote store.
     pub(crate) fn scopes_of(&self, key: &Key, tags: &[Tag]) -> Arc<[String]> {
-        let prefix = levels(key.whole()).last().unwrap_or_default();
-        let texts = tags.iter().map(Tag::as_str).chain([prefix]);
-        let hash = texts.fold(0, |hash: u64, text| hash.rotate_left(5) ^ hash_of(text.as_bytes()));
+        let prefix = last_level(key.bytes());
+        let mut hash = hash_of(prefix);
+        for tag in tags {
+            hash = hash.rotate_left(5) ^ hash_of(tag.as_str().as_bytes());
+        }
         let place = usize::try_from(hash % PLACES as u64).unwrap_or_default();
         let mut place = self.lists.places[place].lock();
         if let Some(list) = &*place
@@ -63,12 +71,26 @@ impl Inner {
 impl Settings {
     /// The name of `key` in the remote store.
     pub(crate) fn name_of(&self, key: &Key) -> String {
-        let key = key.as_str();
-        let mut name = String::with_capacity(self.namespace.len() + 1 + key.len());
+        let mut name = String::with_capacity(self.namespace.len() + 1 + key.as_str().len());
+        self.write_name(key, &mut name);
+        name
+    }
+
+    /// Has the name of `key` read, in memory that this thread keeps for it.
+    pub(crate) fn with_name_of<R>(&self, key: &Key, read: impl FnOnce(&str) -> R) -> R {
+        let mut name = NAME.try_with(Cell::take).unwrap_or_default();
+        name.clear();
+        self.write_name(key, &mut name);
+        let result = read(&name);
+        // A thread that is ending keeps nothing.
+        let _ = NAME.try_with(|kept| kept.set(name));
+        result
+    }
+
+    fn write_name(&self, key: &Key, name: &mut String) {
         name.push_str(&self.namespace);
         name.push(':');
-        name.push_str(key);
-        name
+        name.push_str(key.as_str());
     }
 
     /// The names of everything that covers `key` in the remote store.

@@ -55,6 +55,11 @@ pub(crate) fn levels(key: &str) -> impl Iterator<Item = &str> {
     ends(key.as_bytes()).map(|end| &key[..end])
 }
 
+/// The longest of those prefixes; empty if there is none.
+pub(crate) fn last_level(key: &[u8]) -> &[u8] {
+    &key[..ends(key).last().unwrap_or_default()]
+}
+
 /// Where those prefixes end.
 fn ends(key: &[u8]) -> impl Iterator<Item = usize> {
     key.iter().zip(1..).filter(|(byte, _)| **byte == b':').map(|(_, end)| end).take(MAX_LEVELS)

@@ -168,7 +168,7 @@ impl<'a> Wanted<'a> {
         // stand, not which they are: what was stored under other tags is another version.
         let tags = if self.site.is_observed() { digest(self.tags) } else { 0 };
         let version = self.version.map(|version| version ^ tags);
-        Label { key: key.as_str(), type_name: self.type_matters.then(self.typed.name), version }
+        Label { key: key.stored_bytes(), type_name: self.type_matters.then(self.typed.name), version }
     }
 }
 

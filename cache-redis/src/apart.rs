@@ -105,9 +105,10 @@ impl Cluster {
         for (name, (asked, place)) in names.iter().zip(asked) {
             // All of them, whichever fails: the next ones are of another name.
             let own: Vec<Result<Value, Failure>> = replies.by_ref().take(asked.len()).collect();
-            let found = own.into_iter().collect::<Result<Vec<_>, _>>().and_then(|replies| {
-                Ok(asked.answers(Vec::new(), replies)?.seen(place, name.claim)?.found())
-            });
+            let found = own
+                .into_iter()
+                .collect::<Result<Vec<_>, _>>()
+                .and_then(|replies| Ok(asked.answers(Vec::new(), replies)?.seen(place, name.claim)?.found()));
             seen.push(found.map_err(Failure::of_a_part));
         }
         let held = replies.map(|reply| match answered(reply?)? {

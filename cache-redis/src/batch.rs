@@ -15,14 +15,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use cache_core::store::{Claim, Fetched, Reading, Readings, Token};
+use cache_core::store::{Claim, Generation, Glimpse, Reading, Readings, Token};
 use parking_lot::Mutex;
 use redis::Value;
 use tokio::runtime::{Handle, Id};
 use tokio::task::yield_now;
 
 use crate::error::{Failure, Verdict};
-use crate::read::{Answer, Look, Seen, answered, glimpse, lease};
+use crate::read::{Answer, Look, Seen, all, answered, lease, value};
 use crate::script::Call;
 use crate::supervisor::{Budget, Purpose, Supervisor};
 
@@ -106,6 +106,16 @@ pub(crate) struct Answers {
     /// Where the generation of each scope stands, counted from the first of them.
     places: Vec<usize>,
     lease: Option<(usize, Value)>,
+    /// Those of the last glance: the next one has mostly the same.
+    last: Option<Known>,
+}
+
+/// Generations that were read out of an answer.
+struct Known {
+    /// Which ones, as in [`Part`].
+    scopes: Range<usize>,
+    /// Nothing, if one of them is missing.
+    generations: Option<Arc<[Generation]>>,
 }
 
 impl Supervisor {
@@ -132,9 +142,9 @@ impl Supervisor {
     }
 
     /// What is under `name`, as [`read`](Self::read) sees it; nothing where it takes more than a look.
-    pub(crate) fn glance(self: &Arc<Self>, name: &str, scopes: Arc<[String]>) -> Reading<'_> {
-        let look = Look { name, scopes: &scopes, claim: None, timed: false };
-        let (batch, place) = self.join(&look, || Arc::clone(&scopes));
+    pub(crate) fn glance(self: &Arc<Self>, name: &str, scopes: &Arc<[String]>) -> Reading<'_> {
+        let look = Look { name, scopes, claim: None, timed: false };
+        let (batch, place) = self.join(&look, || Arc::clone(scopes));
         if place.name > 0 {
             return Reading::among(batch, place.name);
         }
@@ -162,11 +172,7 @@ impl Supervisor {
     }
 
     /// The answers to all that is `asked`, in one round trip.
-    pub(crate) async fn read_all(
-        self: &Arc<Self>,
-        budget: Budget,
-        asked: Asked,
-    ) -> Result<Answers, Failure> {
+    pub(crate) async fn read_all(self: &Arc<Self>, budget: Budget, asked: Asked) -> Result<Answers, Failure> {
         let Question { calls, places } = asked.question();
         let replies = self.ask(budget, &calls).await?;
         drop(calls);
@@ -225,11 +231,13 @@ impl Reads {
 }
 
 impl Readings for Batch {
-    fn poll_answer(&self, number: usize, context: &mut Context<'_>) -> Poll<cache_core::Result<Fetched>> {
-        self.poll(number, context, |answers| answers.glance(number)).map(|fetched| {
-            // Refused together: each asks for itself, and whoever finds nothing does.
-            Ok(fetched?.unwrap_or_default())
-        })
+    fn poll_answer(
+        &self,
+        number: usize,
+        context: &mut Context<'_>,
+    ) -> Poll<cache_core::Result<Option<Glimpse>>> {
+        // What was refused together each asks for itself, as whoever sees nothing does.
+        self.poll(number, context, |answers| answers.glance(number)).map(|seen| Ok(seen?.flatten()))
     }
 }
 
@@ -243,10 +251,13 @@ impl Batch {
     ) -> Poll<Result<Option<T>, Failure>> {
         match &mut *self.state.lock() {
             State::Open(_, waiting) | State::Sent(waiting) => {
-                if waiting.len() <= number {
-                    waiting.resize(number + 1, None);
+                let waker = Some(context.waker().clone());
+                if let Some(place) = waiting.get_mut(number) {
+                    *place = waker;
+                } else {
+                    waiting.resize(number, None);
+                    waiting.push(waker);
                 }
-                waiting[number] = Some(context.waker().clone());
                 Poll::Pending
             }
             State::Answered(answers) => Poll::Ready(see(answers).map(Some)),
@@ -376,7 +387,10 @@ impl Asked {
         if let (None, Some(claim)) = (&self.claim, look.claim) {
             self.claim = Some((name, claim.token, claim.lease));
         }
-        let is_last = |list: &Arc<[String]>| std::ptr::eq(&**list, look.scopes) || **list == *look.scopes;
+        let is_last = |list: &Arc<[String]>| {
+            let list: &[String] = list;
+            std::ptr::eq(list, look.scopes) || *list == *look.scopes
+        };
         if !self.scopes.last().is_some_and(is_last) {
             self.scopes.push(scopes());
             self.count += look.scopes.len();
@@ -444,7 +458,7 @@ impl Asked {
         let scopes = places.iter().max().map_or(0, |last| last + 1);
         match answered(replies.pop().unwrap_or_default())? {
             Value::Array(held) if held.len() == self.reads.len() + scopes => {
-                Ok(Answers { ttls: replies, held, reads: self.reads, places, lease })
+                Ok(Answers { ttls: replies, held, reads: self.reads, places, lease, last: None })
             }
             _ => Err(Failure::unexpected()),
         }
@@ -463,9 +477,22 @@ impl Answers {
     }
 
     /// The value with this number, and its generations, if that is what is there; nothing if it is anything else.
-    fn glance(&mut self, number: usize) -> Result<Fetched, Failure> {
-        let value = std::mem::take(&mut self.held[number]);
-        glimpse(value, self.generations(number))
+    fn glance(&mut self, number: usize) -> Result<Option<Glimpse>, Failure> {
+        let Some(value) = value(std::mem::take(&mut self.held[number]))? else { return Ok(None) };
+        let generations = self.shared_generations(number)?;
+        Ok(generations.map(|generations| Glimpse { value, generations }))
+    }
+
+    fn shared_generations(&mut self, number: usize) -> Result<Option<Arc<[Generation]>>, Failure> {
+        let scopes = &self.reads[number].scopes;
+        if let Some(last) = &self.last
+            && last.scopes == *scopes
+        {
+            return Ok(last.generations.clone());
+        }
+        let generations = all(self.generations(number))?.map(Arc::from);
+        self.last = Some(Known { scopes: scopes.clone(), generations: generations.clone() });
+        Ok(generations)
     }
 
     fn generations(&self, number: usize) -> impl ExactSizeIterator<Item = &Value> {
@@ -476,7 +503,7 @@ impl Answers {
 
 #[cfg(test)]
 mod tests {
-    use cache_core::store::Generation;
+    use cache_core::store::Fetched;
 
     use super::*;
 
@@ -518,6 +545,30 @@ mod tests {
                 ..Fetched::default()
             };
             assert_eq!(answers.seen(places[at], None).ok(), Some(Seen::Found(found)));
+        }
+    }
+
+    #[test]
+    fn a_glance_sees_the_generations_of_its_own_scopes() {
+        let scopes = ["all", "users", "posts"].map(str::to_owned);
+        let lists = [&scopes[..2], &scopes[..2], &scopes[1..], &[], &scopes[..2]];
+        let mut asked = Asked::default();
+        for list in lists {
+            asked.add(&Look { timed: false, ..look("name", list) });
+        }
+        let Question { calls, places } = asked.question();
+        assert_eq!(calls.len(), 1, "one MGET");
+        drop(calls);
+        let text = |text: &str| Value::BulkString(text.as_bytes().to_vec());
+        let held = ["V0", "V1", "V2", "V3", "V4", "11111111", "22222222", "33333333"].map(text).to_vec();
+        let mut answers =
+            asked.answers(places, vec![Value::Array(held)]).expect("an answer of the right form");
+        let [all, users, posts] = [b'1', b'2', b'3'].map(|byte| Generation([byte; 8]));
+        let wanted: [&[Generation]; 5] = [&[all, users], &[all, users], &[users, posts], &[], &[all, users]];
+        for (number, generations) in wanted.into_iter().enumerate() {
+            let seen = answers.glance(number).ok().flatten();
+            let value = number.to_string().into_bytes();
+            assert_eq!(seen, Some(Glimpse { value, generations: generations.into() }));
         }
     }
 

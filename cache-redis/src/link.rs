@@ -1,7 +1,6 @@
 //! One connection: what is sent over it, and whether it still answers.
 //! Making connections and giving them up is the business of `supervisor`.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use redis::aio::MultiplexedConnection;
@@ -13,7 +12,6 @@ use crate::script::{By, Call};
 use crate::together::together;
 
 /// A connection that is, or was, the one to use.
-#[derive(Clone)]
 pub(crate) struct Link {
     connection: MultiplexedConnection,
     /// That of the server, which is asked for it before anything else.
@@ -26,9 +24,9 @@ pub(crate) struct Link {
     made: Instant,
     /// When the first of the latest operations ran into its deadline, in nanoseconds since `made`; 0 after
     /// any answer.
-    silent_since: Arc<AtomicU64>,
+    silent_since: AtomicU64,
     /// Whether anything was answered since somebody looked.
-    answered: Arc<AtomicBool>,
+    answered: AtomicBool,
 }
 
 impl Link {
@@ -45,8 +43,8 @@ impl Link {
             serial,
             primary,
             made: Instant::now(),
-            silent_since: Arc::default(),
-            answered: Arc::default(),
+            silent_since: AtomicU64::default(),
+            answered: AtomicBool::default(),
         }
     }
 

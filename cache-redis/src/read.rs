@@ -105,19 +105,15 @@ impl Answer {
     }
 }
 
-/// The value under a name and its generations, where nothing else is known and nothing else matters: all but a value
-/// under scopes that have generations is nothing.
-pub(crate) fn glimpse<'r>(
-    value: Value,
-    generations: impl ExactSizeIterator<Item = &'r Value>,
-) -> Result<Fetched, Failure> {
-    let mut bytes = match answered(value)? {
-        Value::BulkString(bytes) if bytes.first() == Some(&VALUE) => bytes,
-        _ => return Ok(Fetched::default()),
-    };
-    let Some(generations) = all(generations)? else { return Ok(Fetched::default()) };
-    bytes.remove(0);
-    Ok(Fetched { value: Some(bytes), generations, ..Fetched::default() })
+/// The value under a name, if that is what is there; nothing if it is anything else.
+pub(crate) fn value(reply: Value) -> Result<Option<Vec<u8>>, Failure> {
+    Ok(match answered(reply)? {
+        Value::BulkString(mut bytes) if bytes.first() == Some(&VALUE) => {
+            bytes.remove(0);
+            Some(bytes)
+        }
+        _ => None,
+    })
 }
 
 /// Puts a lease where there is nothing.
@@ -190,7 +186,9 @@ pub(crate) fn generation(reply: &Value) -> Result<Option<Generation>, Failure> {
 }
 
 /// All of these generations; nothing if one of them is none.
-fn all<'r>(replies: impl ExactSizeIterator<Item = &'r Value>) -> Result<Option<Vec<Generation>>, Failure> {
+pub(crate) fn all<'r>(
+    replies: impl ExactSizeIterator<Item = &'r Value>,
+) -> Result<Option<Vec<Generation>>, Failure> {
     let mut known = Vec::with_capacity(replies.len());
     for reply in replies {
         match generation(reply)? {

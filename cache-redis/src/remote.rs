@@ -29,14 +29,16 @@ impl RemoteStore for Redis {
         self.look(Look { name, scopes, claim: claim.as_ref(), timed: true }).await
     }
 
-    fn glance(&self, name: String, scopes: Arc<[String]>) -> Reading<'_> {
-        match self.server() {
-            Server::One(supervisor) => supervisor.glance(&name, scopes),
-            Server::Cluster(cluster) => Reading::alone(async move {
-                let look = Look { name: &name, scopes: &scopes, claim: None, timed: false };
-                Ok(cluster.fetch(look).await?)
-            }),
-        }
+    fn glance(&self, name: &str, scopes: &Arc<[String]>) -> Reading<'_> {
+        let cluster = match self.server() {
+            Server::One(supervisor) => return supervisor.glance(name, scopes),
+            Server::Cluster(cluster) => cluster,
+        };
+        let (name, scopes) = (name.to_owned(), Arc::clone(scopes));
+        Reading::alone(async move {
+            let look = Look { name: &name, scopes: &scopes, claim: None, timed: false };
+            Ok(cluster.fetch(look).await?.glimpse())
+        })
     }
 
     async fn fetch_many(&self, names: &[(String, Vec<String>)]) -> Result<Vec<Fetched>> {

@@ -71,7 +71,7 @@ enum Phase {
         /// When the attempt must have ended, unless the runtime that it runs on stands still.
         over: Instant,
     },
-    Connected(Link),
+    Connected(Arc<Link>),
     /// The last attempt failed; until then the next one would too.
     Resting {
         until: Instant,
@@ -79,7 +79,7 @@ enum Phase {
     },
 }
 
-type Outcome = Result<Link, Failure>;
+type Outcome = Result<Arc<Link>, Failure>;
 
 /// How long an attempt to connect may take; operations do not wait for it beyond their own deadlines.
 const CONNECT_LIMIT: Duration = Duration::from_secs(1);
@@ -215,7 +215,7 @@ impl Supervisor {
             let mut outcome = {
                 let mut state = self.state.lock();
                 match &state.phase {
-                    Phase::Connected(link) => return Ok(link.clone()),
+                    Phase::Connected(link) => return Ok(Arc::clone(link)),
                     Phase::Connecting { outcome, over } if Instant::now() < *over => outcome.clone(),
                     Phase::Resting { until, why } if Instant::now() < *until => return Err(why.clone()),
                     _ => self.begin(&mut state),
@@ -276,7 +276,7 @@ impl Supervisor {
                 Err(error) => return Err(Failure::ungreeted(&self.server, &error)),
             }
         }
-        Ok(link)
+        Ok(Arc::new(link))
     }
 
     /// What the refusal of a step means for the connection.
@@ -390,7 +390,7 @@ impl State {
 
 /// An operation that was sent and not yet answered.
 struct Pending {
-    link: Link,
+    link: Arc<Link>,
     sent: Instant,
 }
 

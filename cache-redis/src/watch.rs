@@ -1,7 +1,7 @@
 //! What is looked after while a connection is in use: that it still answers when nobody asks, and that it leads to the
 //! server that sentinels call the primary.
 
-use std::sync::Weak;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
@@ -22,7 +22,7 @@ const IDLE: Duration = Duration::from_secs(2);
 const LIMIT: Duration = Duration::from_secs(1);
 
 /// Watches over `link` for as long as it is the one in use.
-pub(crate) async fn watch(supervisor: Weak<Supervisor>, link: Link) {
+pub(crate) async fn watch(supervisor: Weak<Supervisor>, link: Arc<Link>) {
     let tick = if link.primary.is_some() { ASK_SENTINELS } else { IDLE };
     let (mut asked, mut quiet) = (link.serial, Duration::ZERO);
     loop {

@@ -107,8 +107,9 @@ impl RemoteStore for HeldStore {
         self.readable().await?.fetch(name, scopes, claim).await
     }
 
-    fn glance(&self, name: String, scopes: Arc<[String]>) -> Reading<'_> {
-        Reading::alone(async move { self.readable().await?.glance(name, scopes).await })
+    fn glance(&self, name: &str, scopes: &Arc<[String]>) -> Reading<'_> {
+        let (name, scopes) = (name.to_owned(), Arc::clone(scopes));
+        Reading::alone(async move { self.readable().await?.glance(&name, &scopes).await })
     }
 
     async fn fetch_many(&self, names: &[(String, Vec<String>)]) -> Result<Vec<Fetched>> {

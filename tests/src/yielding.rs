@@ -78,7 +78,7 @@ impl<S: RemoteStore> RemoteStore for Yielding<S> {
         self.around(self.store.fetch(name, scopes, claim)).await
     }
 
-    fn glance(&self, name: String, scopes: Arc<[String]>) -> Reading<'_> {
+    fn glance(&self, name: &str, scopes: &Arc<[String]>) -> Reading<'_> {
         Reading::alone(self.around(self.store.glance(name, scopes)))
     }
 

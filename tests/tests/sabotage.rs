@@ -53,7 +53,7 @@ impl RemoteStore for Troubled {
         self.store.fetch(name, scopes, claim).await
     }
 
-    fn glance(&self, name: String, scopes: Arc<[String]>) -> Reading<'_> {
+    fn glance(&self, name: &str, scopes: &Arc<[String]>) -> Reading<'_> {
         self.store.glance(name, scopes)
     }
 

@@ -11,7 +11,7 @@ use crate::clock::Moment;
 use crate::context;
 use crate::error::Result;
 use crate::guard::Glancing;
-use crate::store::Fetched;
+use crate::store::Glimpse;
 use crate::tag::Tag;
 use crate::tiers::Wanted;
 
@@ -45,21 +45,24 @@ pub(super) fn is_worthwhile(target: &Target, wanted: &Wanted<'_>) -> bool {
 pub(super) fn ask<'t>(target: &'t Target, tags: &[Tag]) -> Option<Glancing<'t>> {
     let cache = target.cache.inner();
     let remote = cache.settings.remote.as_ref()?;
-    Some(remote.glance(cache.settings.name_of(&target.key), cache.scopes_of(&target.key, tags)))
+    let scopes = cache.scopes_of(&target.key, tags);
+    Some(cache.settings.with_name_of(&target.key, |name| remote.glance(name, &scopes)))
 }
 
-/// What `fetched` shows, which was asked for when it `began`, if that is timed; puts a value into `place`, an `Option` of its type.
+/// What `glimpse` shows, which was asked for when it `began`, if that is timed; puts a value into `place`, an `Option` of its type.
 pub(super) fn look(
     target: &Target,
     wanted: &Wanted<'_>,
     began: Option<Moment>,
-    fetched: Result<Fetched>,
+    glimpse: Result<Option<Glimpse>>,
     place: &mut dyn Any,
 ) -> Glance {
     let (cache, key) = (target.cache.inner(), &target.key);
-    let Ok(fetched) = fetched else { return Glance::Unavailable };
-    let (Some(value), Some(bytes)) = (fetched.value, wanted.typed.bytes) else { return Glance::Nothing };
-    let found = match wanted.unseal(key, &value, &fetched.generations) {
+    let Ok(glimpse) = glimpse else { return Glance::Unavailable };
+    let (Some(Glimpse { value, generations }), Some(bytes)) = (glimpse, wanted.typed.bytes) else {
+        return Glance::Nothing;
+    };
+    let found = match wanted.unseal(key, &value, &generations) {
         // How much of a stale window is over, only the time to live tells.
         Ok(opened) if opened.stale().is_zero() => match opened.payload {
             None => Glance::Absent,

@@ -61,6 +61,14 @@ impl Text {
         }
     }
 
+    /// The bytes of what is stored.
+    pub(super) fn stored_bytes(&self) -> &[u8] {
+        match self {
+            Self::Digested(digested) => digested.stored.as_bytes(),
+            _ => self.bytes(),
+        }
+    }
+
     /// What is stored: the whole text, or its digest.
     pub(super) fn stored(&self) -> &str {
         match self {

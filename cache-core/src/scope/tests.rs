@@ -133,3 +133,13 @@ fn the_table_of_cells_does_not_grow_while_keys_come_and_go() {
     assert!(cells.by_scope.len() <= 1_950);
     assert!(cells.by_scope.capacity() < 4_096, "room for {}", cells.by_scope.capacity());
 }
+
+#[test]
+fn the_last_level_is_the_longest_prefix_that_is_a_scope() {
+    let deep = "a:".repeat(2 * MAX_LEVELS);
+    for key in ["", "user", "user:1", "user:1:", ":", &deep] {
+        let longest = levels(key).last().unwrap_or_default();
+        assert_eq!(last_level(key.as_bytes()), longest.as_bytes(), "{key:?}");
+    }
+    assert_eq!(last_level(b"user:1:posts"), b"user:1:");
+}

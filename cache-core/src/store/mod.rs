@@ -14,7 +14,7 @@ pub use crate::breaker::{Breaker, Change, Outcome, Passage, Refused};
 pub use front::Front;
 pub(crate) use front::{AskStore, InFront};
 pub use local::{LocalStore, Removal, Usage};
-pub use reading::{Reading, Readings};
+pub use reading::{Glimpse, Reading, Readings};
 pub use remote::{
     Append, Claim, Expect, Fence, Fetched, Generation, Health, News, NodeHealth, Position, Put, Reader,
     RemoteStore, Token,

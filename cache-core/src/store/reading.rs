@@ -5,8 +5,17 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use super::Fetched;
+use super::Generation;
 use crate::error::Result;
+
+/// What a [glance](super::RemoteStore::glance) has shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Glimpse {
+    /// The bytes under the name.
+    pub value: Vec<u8>,
+    /// The generation of each scope that was asked for, in their order. Who was answered together may share them.
+    pub generations: Arc<[Generation]>,
+}
 
 /// The answer to one [glance](super::RemoteStore::glance), as a future.
 ///
@@ -20,32 +29,32 @@ use crate::error::Result;
 /// use std::task::{Context, Poll};
 ///
 /// use cache_core::Result;
-/// use cache_core::store::{Fetched, Reading, Readings};
+/// use cache_core::store::{Glimpse, Reading, Readings};
 ///
 /// /// Answers that have come, in the order of their questions.
-/// struct Answers(Mutex<Vec<Fetched>>);
+/// struct Answers(Mutex<Vec<Option<Glimpse>>>);
 ///
 /// impl Readings for Answers {
-///     fn poll_answer(&self, number: usize, _: &mut Context<'_>) -> Poll<Result<Fetched>> {
+///     fn poll_answer(&self, number: usize, _: &mut Context<'_>) -> Poll<Result<Option<Glimpse>>> {
 ///         let mut answers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-///         Poll::Ready(Ok(answers.get_mut(number).map(std::mem::take).unwrap_or_default()))
+///         Poll::Ready(Ok(answers.get_mut(number).and_then(Option::take)))
 ///     }
 /// }
 ///
 /// # async fn run() -> Result<()> {
-/// let found = |text: &str| Fetched { value: Some(text.into()), ..Fetched::default() };
+/// let found = |text: &str| Some(Glimpse { value: text.into(), generations: Arc::default() });
 /// let answers = Arc::new(Answers(Mutex::new(vec![found("one"), found("two")])));
 /// let second = Reading::among(answers.clone(), 1);
-/// let alone = Reading::alone(async { Ok(Fetched::default()) });
-/// assert_eq!(second.await?.value.as_deref(), Some(&b"two"[..]));
-/// assert_eq!(alone.await?.value, None);
+/// let alone = Reading::alone(async { Ok(None) });
+/// assert_eq!(second.await?, found("two"));
+/// assert_eq!(alone.await?, None);
 /// # Ok(()) }
 /// ```
 #[must_use = "a reading does nothing unless polled"]
 pub struct Reading<'s>(Source<'s>);
 
 enum Source<'s> {
-    Alone(Pin<Box<dyn Future<Output = Result<Fetched>> + Send + 's>>),
+    Alone(Pin<Box<dyn Future<Output = Result<Option<Glimpse>>> + Send + 's>>),
     Among(Arc<dyn Readings>, usize),
 }
 
@@ -54,12 +63,12 @@ pub trait Readings: Send + Sync {
     /// The answer to the read with this number, once: nobody asks again who has it.
     ///
     /// Until it is there, the task of the last who has asked for this one is woken when it comes.
-    fn poll_answer(&self, number: usize, context: &mut Context<'_>) -> Poll<Result<Fetched>>;
+    fn poll_answer(&self, number: usize, context: &mut Context<'_>) -> Poll<Result<Option<Glimpse>>>;
 }
 
 impl<'s> Reading<'s> {
     /// A read that is answered by `answer`.
-    pub fn alone(answer: impl Future<Output = Result<Fetched>> + Send + 's) -> Self {
+    pub fn alone(answer: impl Future<Output = Result<Option<Glimpse>>> + Send + 's) -> Self {
         Self(Source::Alone(Box::pin(answer)))
     }
 
@@ -70,7 +79,7 @@ impl<'s> Reading<'s> {
 }
 
 impl Future for Reading<'_> {
-    type Output = Result<Fetched>;
+    type Output = Result<Option<Glimpse>>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         match &mut self.0 {

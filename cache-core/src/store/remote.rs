@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::Reading;
+use super::{Glimpse, Reading};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Bytes under names, shared between processes, and *generations*: random numbers that stand for the
@@ -54,12 +54,13 @@ pub trait RemoteStore: fmt::Debug + Send + Sync + 'static {
     async fn fetch(&self, name: &str, scopes: &[String], claim: Option<Claim<'_>>) -> Result<Fetched>;
 
     /// Reads as [`fetch`](Self::fetch) does without a claim, for a caller that need not know for how long the value is
-    /// kept: where that costs more the time to live is left out, as zero.
+    /// kept. It is asked at once, and not when the reading is first polled, where that can be.
     ///
-    /// What is found may be nothing although there is something, where it takes more than a look: whoever finds nothing
+    /// There may be nothing to be seen although there is something, where it takes more than a look: whoever sees nothing
     /// fetches.
-    fn glance(&self, name: String, scopes: Arc<[String]>) -> Reading<'_> {
-        Reading::alone(async move { self.fetch(&name, &scopes, None).await })
+    fn glance(&self, name: &str, scopes: &Arc<[String]>) -> Reading<'_> {
+        let (name, scopes) = (name.to_owned(), Arc::clone(scopes));
+        Reading::alone(async move { Ok(self.fetch(&name, &scopes, None).await?.glimpse()) })
     }
 
     /// Reads many names, each with its scopes, in one round trip to each server: one answer for each, in their order. Of
@@ -178,6 +179,14 @@ pub struct Fetched {
     /// Whether there is a fence around the name, or around one of the scopes. What is loaded now must not be kept, and
     /// the generations are of no use.
     pub fenced: bool,
+}
+
+impl Fetched {
+    /// As much of it as a [glance](RemoteStore::glance) shows.
+    #[must_use]
+    pub fn glimpse(self) -> Option<Glimpse> {
+        self.value.map(|value| Glimpse { value, generations: self.generations.into() })
+    }
 }
 
 /// What keeps values from being stored for a while, since what they are loaded from may change at any time.
