@@ -27,7 +27,7 @@ use crate::script::Call;
 use crate::supervisor::{Budget, Purpose, Supervisor};
 
 /// Reads in one batch, at most: with several batches on their way, client and server work at the same time.
-const MOST: usize = 128;
+const MOST: usize = 256;
 
 /// How many callers are woken at once: they ask for the next while the server already answers those before them. All at
 /// once would ask together again, and the server and they would wait for each other in turn.
