@@ -31,7 +31,7 @@ use std::time::Duration;
 use cache_core::store::{Append, Claim, Expect, Fence, Fetched, Generation, Position, Put, Token};
 use redis::Value;
 
-use crate::batch::{Asked, Place};
+use crate::asked::{Asked, Place};
 use crate::cluster::Cluster;
 use crate::error::Failure;
 use crate::log;

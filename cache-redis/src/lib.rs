@@ -48,6 +48,7 @@
 #![deny(clippy::dbg_macro, clippy::print_stderr, clippy::print_stdout)]
 
 mod apart;
+mod asked;
 mod batch;
 mod cluster;
 mod config;

@@ -12,7 +12,7 @@ use cache_core::store::{
 use redis::Value;
 use tokio::time::Instant;
 
-use crate::batch::{Asked, Place};
+use crate::asked::{Asked, Place};
 use crate::error::Failure;
 use crate::incarnation::{Incarnation, figure};
 use crate::log;
