@@ -23,6 +23,7 @@
 //! read        how a name is read
 //! log         the log of a namespace: its keys, its answers
 //! incarnation which life of the server something was written in
+//! asked       what reads ask together, and what the answer says to each
 //! batch       reads that leave together
 //! error       what a failure is called
 //! tls         certificates and handshake (feature `tls`)
