@@ -108,10 +108,7 @@ impl Answer {
 /// The value under a name, if that is what is there; nothing if it is anything else.
 pub(crate) fn value(reply: Value) -> Result<Option<Vec<u8>>, Failure> {
     Ok(match answered(reply)? {
-        Value::BulkString(mut bytes) if bytes.first() == Some(&VALUE) => {
-            bytes.remove(0);
-            Some(bytes)
-        }
+        Value::BulkString(bytes) if bytes.first() == Some(&VALUE) => Some(unmarked(bytes)),
         _ => None,
     })
 }
