@@ -44,23 +44,33 @@ struct State {
 
 /// A call that is not answered yet.
 struct Open<'a> {
-    place: usize,
     call: Call<'a>,
     to: Node,
-    /// Whether the node does not have the slot yet, and must be told that it is meant all the same.
-    asking: bool,
+    way: Way,
+}
+
+/// How a call came to the node that it goes to.
+struct Way {
+    /// Where its answer belongs.
+    place: usize,
+    /// How often it was sent on since it last was where its keys are.
+    hops: u32,
+    /// Who has the slot, where another is asked in its place: that one must be told that it is meant all the same, and
+    /// is asked this once.
+    instead_of: Option<Node>,
 }
 
 /// What goes to one node.
 struct Part<'a> {
     to: Node,
     calls: Vec<Call<'a>>,
-    /// Where the answers belong; nowhere for those that only say how the next call is meant.
-    places: Vec<Option<usize>>,
+    /// The way of each; none for those that only say how the next call is meant.
+    ways: Vec<Option<Way>>,
 }
 
-/// How often a call is sent on.
-const HOPS: u32 = 3;
+/// How often a call is sent on: as often as by other clients. While slots move, what one node says may be old before
+/// the next one hears of it.
+const HOPS: u32 = 5;
 
 /// How long one node may take to say what it knows; there are others.
 const LIMIT: Duration = Duration::from_millis(250);
@@ -118,77 +128,72 @@ impl Cluster {
         budget: Budget,
         calls: Vec<Call<'_>>,
     ) -> Result<Vec<Result<Value, Failure>>, Failure> {
-        let mut slots = self.slots(budget).await?;
+        let slots = self.slots(budget).await?;
         let mut outcomes = vec![Err(Failure::unexpected()); calls.len()];
         let mut open = Vec::with_capacity(calls.len());
         for (place, call) in calls.into_iter().enumerate() {
             match self.primary_of(&call, &slots) {
-                Ok(to) => open.push(Open { place, call, to, asking: false }),
+                Ok(to) => open.push(Open { call, to, way: Way { place, hops: 0, instead_of: None } }),
                 Err(failure) => outcomes[place] = Err(failure),
             }
         }
-        let (mut hops, mut pause) = (0, TRY_AGAIN);
+        let mut pause = TRY_AGAIN;
         while !open.is_empty() {
             let parts = parts(std::mem::take(&mut open));
             let nodes: Vec<_> = parts.iter().map(|part| self.node(&part.to)).collect();
             let sent = nodes.iter().zip(&parts).map(|(node, part)| node.ask(budget, &part.calls));
-            let (mut sent_on, mut too_early) = (false, false);
+            let mut too_early = false;
             for (answers, part) in together(sent).await.into_iter().zip(parts) {
-                let Part { to, calls, places } = part;
+                let Part { to: asked, calls, ways } = part;
                 let answers = match answers {
                     Ok(answers) => answers,
                     Err(failure) => {
                         self.renew();
-                        places.iter().flatten().for_each(|place| outcomes[*place] = Err(failure.clone()));
+                        ways.iter().flatten().for_each(|way| outcomes[way.place] = Err(failure.clone()));
                         continue;
                     }
                 };
                 // Where the call before was sent on to.
                 let mut onward: Option<Node> = None;
-                for ((answer, call), place) in answers.into_iter().zip(calls).zip(places) {
-                    let Some(place) = place else { continue };
+                for ((answer, call), way) in answers.into_iter().zip(calls).zip(ways) {
+                    let Some(Way { place, hops, instead_of }) = way else { continue };
                     if let Some(to) = onward.take().filter(|_| call.is_witness()) {
-                        open.push(Open { place, call, to, asking: false });
+                        open.push(Open { call, to, way: Way { place, hops, instead_of: None } });
                         continue;
                     }
-                    match Redirection::of(&answer, &to) {
+                    let (to, way) = match Redirection::of(&answer, &asked) {
+                        Some(Redirection::Moved(_) | Redirection::Ask(_)) if hops == HOPS => {
+                            outcomes[place] = Err(Failure::sent_around());
+                            continue;
+                        }
                         Some(Redirection::Moved(to)) => {
                             self.renew();
-                            sent_on = true;
-                            onward = Some(to.clone());
-                            open.push(Open { place, call, to, asking: false });
+                            (to, Way { place, hops: hops + 1, instead_of: None })
                         }
                         Some(Redirection::Ask(to)) => {
-                            sent_on = true;
-                            onward = Some(to.clone());
-                            open.push(Open { place, call, to, asking: true });
+                            (to, Way { place, hops: hops + 1, instead_of: Some(asked.clone()) })
                         }
                         // The deadline is the caller's: whoever has no time left takes it for an answer.
                         Some(Redirection::TryAgain) if Instant::now() + pause < budget.until() => {
                             too_early = true;
-                            slots = self.slots(budget).await?;
-                            let to = self.primary_of(&call, &slots)?;
-                            onward = Some(to.clone());
-                            open.push(Open { place, call, to, asking: false });
+                            let owner = instead_of.unwrap_or_else(|| asked.clone());
+                            (owner, Way { place, hops: 0, instead_of: None })
                         }
                         Some(Redirection::TryAgain) | None => {
                             if is_down(&answer) {
                                 self.renew();
                             }
                             outcomes[place] = Ok(answer);
+                            continue;
                         }
-                    }
+                    };
+                    // In a failover two nodes may name each other until the news has reached both.
+                    too_early |= way.hops > 1;
+                    onward = Some(to.clone());
+                    open.push(Open { call, to, way });
                 }
             }
-            hops += u32::from(sent_on);
-            if hops > HOPS {
-                for Open { place, .. } in open {
-                    outcomes[place] = Err(Failure::sent_around());
-                }
-                break;
-            }
-            // In a failover two nodes may name each other until the news has reached both.
-            if too_early || hops > 1 {
+            if too_early {
                 sleep(pause).await;
                 pause *= 2;
             }
@@ -316,18 +321,18 @@ impl Cluster {
 /// The calls, by the node that they go to.
 fn parts(open: Vec<Open<'_>>) -> Vec<Part<'_>> {
     let mut parts: Vec<Part<'_>> = Vec::new();
-    for Open { place, call, to, asking } in open {
+    for Open { call, to, way } in open {
         let index = parts.iter().position(|part| part.to == to).unwrap_or_else(|| {
-            parts.push(Part { to, calls: Vec::new(), places: Vec::new() });
+            parts.push(Part { to, calls: Vec::new(), ways: Vec::new() });
             parts.len() - 1
         });
         let part = &mut parts[index];
-        if asking {
+        if way.instead_of.is_some() {
             part.calls.extend([Call::command("ASKING", Vec::new(), Vec::new()), call.in_full()]);
-            part.places.extend([None, Some(place)]);
+            part.ways.extend([None, Some(way)]);
         } else {
             part.calls.push(call);
-            part.places.push(Some(place));
+            part.ways.push(Some(way));
         }
     }
     parts

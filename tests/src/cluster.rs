@@ -191,10 +191,20 @@ impl Cluster {
     ///
     /// If a node refuses.
     pub fn migrate(&self, key: &str, to: usize) {
-        let (from, slot) = (self.holders(key, 0)[0], self.slot(key).to_string());
-        if from == to {
-            return;
+        let from = self.holders(key, 0)[0];
+        if from != to {
+            self.send_keys(key, from, to);
+            self.hand_over(key, from, to);
         }
+    }
+
+    /// Moves what is in the slot of `key` from its primary to another one, which does not get the slot itself.
+    ///
+    /// # Panics
+    ///
+    /// If a node refuses.
+    pub fn send_keys(&self, key: &str, from: usize, to: usize) {
+        let slot = self.slot(key).to_string();
         let (source, target) = (&self.nodes[from], &self.nodes[to]);
         target.tell::<()>(&["CLUSTER", "SETSLOT", &slot, "IMPORTING", &self.id(from)]);
         source.tell::<()>(&["CLUSTER", "SETSLOT", &slot, "MIGRATING", &self.id(to)]);
@@ -207,7 +217,16 @@ impl Cluster {
             command.arg(&["MIGRATE", "127.0.0.1", &target.port().to_string(), "", "0", "5000", "KEYS"]);
             let _: String = source.ask(command.arg(keys));
         }
-        let owner = self.id(to);
+    }
+
+    /// Gives the slot of `key`, whose keys are there already, to another primary.
+    ///
+    /// # Panics
+    ///
+    /// If a node refuses.
+    pub fn hand_over(&self, key: &str, from: usize, to: usize) {
+        let (source, target) = (&self.nodes[from], &self.nodes[to]);
+        let (slot, owner) = (self.slot(key).to_string(), self.id(to));
         target.tell::<()>(&["CLUSTER", "SETSLOT", &slot, "NODE", &owner]);
         source.tell::<()>(&["CLUSTER", "SETSLOT", &slot, "NODE", &owner]);
     }

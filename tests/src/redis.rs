@@ -219,6 +219,20 @@ impl Server {
         self.ask(&command)
     }
 
+    /// How often the server has answered with the error `code` since it started.
+    ///
+    /// # Panics
+    ///
+    /// If it is not running.
+    #[must_use]
+    pub fn errors(&self, code: &str) -> u64 {
+        let errors: String = self.tell(&["INFO", "errorstats"]);
+        let of_these = errors
+            .lines()
+            .find_map(|line| line.strip_prefix("errorstat_")?.strip_prefix(code)?.strip_prefix(":count="));
+        of_these.and_then(|count| count.trim().parse().ok()).unwrap_or(0)
+    }
+
     fn connection(&self) -> redis::RedisResult<Connection> {
         let password = self.options.iter().skip_while(|option| *option != "--requirepass").nth(1);
         let url = password.map_or_else(|| self.url(), |password| self.url_with(&format!(":{password}")));
