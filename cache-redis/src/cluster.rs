@@ -53,7 +53,7 @@ struct Open<'a> {
 struct Way {
     /// Where its answer belongs.
     place: usize,
-    /// How often it was sent on since it last was where its keys are.
+    /// How often it was sent on since it last came to where some of its keys are.
     hops: u32,
     /// Who has the slot, where another is asked in its place: that one must be told that it is meant all the same, and
     /// is asked this once.
@@ -156,41 +156,37 @@ impl Cluster {
                 // Where the call before was sent on to.
                 let mut onward: Option<Node> = None;
                 for ((answer, call), way) in answers.into_iter().zip(calls).zip(ways) {
-                    let Some(Way { place, hops, instead_of }) = way else { continue };
+                    let Some(way) = way else { continue };
                     if let Some(to) = onward.take().filter(|_| call.is_witness()) {
-                        open.push(Open { call, to, way: Way { place, hops, instead_of: None } });
+                        open.push(Open { call, to, way: Way { instead_of: None, ..way } });
                         continue;
                     }
-                    let (to, way) = match Redirection::of(&answer, &asked) {
-                        Some(Redirection::Moved(_) | Redirection::Ask(_)) if hops == HOPS => {
-                            outcomes[place] = Err(Failure::sent_around());
-                            continue;
-                        }
-                        Some(Redirection::Moved(to)) => {
-                            self.renew();
-                            (to, Way { place, hops: hops + 1, instead_of: None })
-                        }
-                        Some(Redirection::Ask(to)) => {
-                            (to, Way { place, hops: hops + 1, instead_of: Some(asked.clone()) })
-                        }
+                    let place = way.place;
+                    match Redirection::of(&answer, &asked) {
                         // The deadline is the caller's: whoever has no time left takes it for an answer.
-                        Some(Redirection::TryAgain) if Instant::now() + pause < budget.until() => {
-                            too_early = true;
-                            let owner = instead_of.unwrap_or_else(|| asked.clone());
-                            (owner, Way { place, hops: 0, instead_of: None })
+                        Some(Redirection::TryAgain) if Instant::now() + pause >= budget.until() => {
+                            outcomes[place] = Ok(answer);
                         }
-                        Some(Redirection::TryAgain) | None => {
+                        Some(redirection) => {
+                            if matches!(redirection, Redirection::Moved(_)) {
+                                self.renew();
+                            }
+                            let Some((to, way)) = way.after(redirection, &asked) else {
+                                outcomes[place] = Err(Failure::sent_around());
+                                continue;
+                            };
+                            // In a failover two nodes may name each other until the news has reached both.
+                            too_early |= way.hops != 1;
+                            onward = Some(to.clone());
+                            open.push(Open { call, to, way });
+                        }
+                        None => {
                             if is_down(&answer) {
                                 self.renew();
                             }
                             outcomes[place] = Ok(answer);
-                            continue;
                         }
-                    };
-                    // In a failover two nodes may name each other until the news has reached both.
-                    too_early |= way.hops > 1;
-                    onward = Some(to.clone());
-                    open.push(Open { call, to, way });
+                    }
                 }
             }
             if too_early {
@@ -315,6 +311,25 @@ impl Cluster {
         state.nodes.retain(|node, _| primaries.contains(&node));
         state.slots = Some(Arc::clone(&slots));
         slots
+    }
+}
+
+impl Way {
+    /// Where a call goes on to that `asked` has answered so; nowhere, if it was sent on too often.
+    fn after(self, redirection: Redirection, asked: &Node) -> Option<(Node, Self)> {
+        let Self { place, hops, instead_of } = self;
+        match redirection {
+            // Only the owner of the slot knows when all of its keys have gone.
+            Redirection::TryAgain => {
+                let owner = instead_of.unwrap_or_else(|| asked.clone());
+                Some((owner, Self { place, hops: 0, instead_of: None }))
+            }
+            Redirection::Moved(_) | Redirection::Ask(_) if hops == HOPS => None,
+            Redirection::Moved(to) => Some((to, Self { place, hops: hops + 1, instead_of: None })),
+            Redirection::Ask(to) => {
+                Some((to, Self { place, hops: hops + 1, instead_of: Some(asked.clone()) }))
+            }
+        }
     }
 }
 
