@@ -220,11 +220,7 @@ impl Cluster {
         if look.read(claimed.into_iter().next().unwrap_or_default())?.fenced {
             return Ok(false);
         }
-        let args = vec![
-            Arg::Generation(position.0),
-            Arg::Generation(random::generation()),
-            Arg::Number(millis(GENERATION)),
-        ];
+        let args = vec![Arg::Generation(position.0), Arg::NewGeneration, Arg::Number(millis(GENERATION))];
         let moved = self.ask(budget, vec![Call::script(&MOVE, vec![scope], args)]).await?;
         if !whether(moved.into_iter().next().unwrap_or_default())? {
             return Ok(false);

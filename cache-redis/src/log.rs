@@ -12,7 +12,6 @@ use cache_core::{Error, ErrorKind};
 use redis::Value;
 
 use crate::error::Failure;
-use crate::random;
 use crate::read::answered;
 use crate::remote::whether;
 use crate::script::{Arg, Call, HEARD, NEWS};
@@ -41,7 +40,7 @@ impl Keys {
 
     /// Reads the records after `after`.
     pub(crate) fn read<'a>(&'a self, after: Option<&'a Position>, reader: &'a Reader) -> Call<'a> {
-        let mut args = vec![Arg::Incarnation, Arg::Epoch(random::epoch())];
+        let mut args = vec![Arg::Incarnation, Arg::NewEpoch];
         args.extend([Arg::Bytes(&reader.name.0), Arg::Number(millis(reader.trusts_for))]);
         if let Some(Position { epoch, sequence }) = after {
             args.extend([Arg::Bytes(epoch), Arg::Number(*sequence), Arg::Number(READ)]);
@@ -55,7 +54,7 @@ impl Keys {
         let trusted = if trusted.is_zero() { 0 } else { millis(trusted) };
         let args = vec![
             Arg::Incarnation,
-            Arg::Epoch(random::epoch()),
+            Arg::NewEpoch,
             Arg::Bytes(epoch),
             Arg::Number(*sequence),
             Arg::Number(trusted),
@@ -70,7 +69,7 @@ impl Keys {
 
 /// What the script that appends is told.
 pub(crate) fn appended<'a>(append: &Append<'a>) -> impl Iterator<Item = Arg<'a>> {
-    let state = [Arg::Epoch(random::epoch()), Arg::Number(KEPT)];
+    let state = [Arg::NewEpoch, Arg::Number(KEPT)];
     state.into_iter().chain(append.records.iter().map(|record| Arg::Bytes(record)))
 }
 

@@ -17,7 +17,6 @@ use cache_core::store::{Claim, Fetched, Generation, Token};
 use redis::Value;
 
 use crate::error::Failure;
-use crate::random;
 use crate::script::{Arg, Call, FENCE, FETCH, LEASE, VALUE};
 use crate::time::{FOREVER, GENERATION, millis};
 
@@ -123,7 +122,7 @@ pub(crate) fn lease<'a>(name: &'a str, token: &'a Token, time: Duration) -> Call
 impl<'a> Look<'a> {
     /// The script that reads, and writes whatever there is to be written.
     pub(crate) fn script(&self) -> Call<'a> {
-        let mut args = vec![Arg::Number(millis(GENERATION)), Arg::Generation(random::generation())];
+        let mut args = vec![Arg::Number(millis(GENERATION)), Arg::NewGeneration];
         if let Some(claim) = self.claim {
             args.extend([
                 Arg::Marked(LEASE, &claim.token.0),

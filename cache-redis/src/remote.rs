@@ -16,7 +16,6 @@ use crate::asked::{Asked, Place};
 use crate::error::Failure;
 use crate::incarnation::{Incarnation, figure};
 use crate::log;
-use crate::random;
 use crate::read::{Look, Seen, answered, claimed, lease};
 use crate::script::{Arg, Call, EXPIRE, INVALIDATE, LEASE, LOCK, STORE, UNLOCK, VALUE};
 use crate::supervisor::{Budget, Purpose};
@@ -339,13 +338,12 @@ pub(crate) fn invalidation<'a>(
 ) -> Call<'a> {
     let mut keys: Vec<&str> = names.iter().chain(scopes).map(String::as_str).collect();
     let count = |names: &[String]| Arg::Number(u64::try_from(names.len()).unwrap_or(u64::MAX));
-    let generation = Arg::Generation(random::generation());
     let lasts = fence.filter(|fence| !fence.lasts.is_zero()).map_or(0, |fence| millis(fence.lasts));
     let mut args = vec![
         count(names),
         count(scopes),
         Arg::Number(millis(GENERATION)),
-        generation,
+        Arg::NewGeneration,
         Arg::Bytes(fence.map_or(&[], |fence| &fence.token.0)),
         Arg::Number(lasts),
     ];
@@ -377,11 +375,7 @@ pub(crate) fn store<'a>(put: &Put<'a>, expect: Option<&'a Expect<'_>>) -> Call<'
         Some(Expect::Same(beginning)) => args.extend([Arg::Bytes(b"same"), Arg::Marked(VALUE, beginning)]),
         Some(Expect::Unmoved(scope, generation)) => {
             keys.push(scope);
-            args.extend([
-                Arg::Bytes(b"unmoved"),
-                Arg::Generation(generation.0),
-                Arg::Generation(random::generation()),
-            ]);
+            args.extend([Arg::Bytes(b"unmoved"), Arg::Generation(generation.0), Arg::NewGeneration]);
         }
     }
     Call::script(&STORE, keys, args)

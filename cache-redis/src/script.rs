@@ -8,6 +8,7 @@ use std::time::Duration;
 use redis::{Cmd, RedisWrite, ToRedisArgs};
 
 use crate::incarnation::{self, Incarnation};
+use crate::random;
 use crate::slots::slot;
 use crate::time::millis;
 
@@ -66,7 +67,11 @@ pub(crate) enum Arg<'a> {
     Marked(u8, &'a [u8]),
     /// A generation, after the incarnation of the server.
     Generation([u8; 8]),
-    Epoch([u8; 16]),
+    /// One that was never before. Drawn as it is sent: said again, since the answer was lost, it must not take a scope back
+    /// to where it stood before others moved it.
+    NewGeneration,
+    /// An epoch that was never before, drawn as it is sent.
+    NewEpoch,
     /// That of the server.
     Incarnation,
     Number(u64),
@@ -135,7 +140,7 @@ impl<'a> Call<'a> {
         matches!(self.verb, Verb::Command("MGET"))
     }
 
-    /// As it is sent to a server of this incarnation.
+    /// As it is sent to a server of this incarnation, this time.
     pub(crate) fn packed(&self, by: By, incarnation: Incarnation) -> Cmd {
         let (keys, args) = (self.keys.as_slice(), self.args.as_slice());
         let bytes = keys.iter().map(|key| key.len()).chain(args.iter().map(Arg::len)).sum::<usize>();
@@ -175,8 +180,8 @@ impl Arg<'_> {
         match self {
             Self::Bytes(bytes) => bytes.len(),
             Self::Marked(_, bytes) => bytes.len() + 1 + incarnation::LEN,
-            Self::Generation(bytes) => bytes.len() + incarnation::LEN,
-            Self::Epoch(bytes) => bytes.len(),
+            Self::Generation(_) | Self::NewGeneration => 8 + incarnation::LEN,
+            Self::NewEpoch => 16,
             Self::Incarnation => incarnation::LEN,
             Self::Number(_) => 20,
         }
@@ -203,7 +208,8 @@ impl ToRedisArgs for Sent<'_> {
             Arg::Bytes(bytes) => joined(&[bytes]),
             Arg::Marked(mark, bytes) => joined(&[&[*mark], incarnation, bytes]),
             Arg::Generation(bytes) => joined(&[incarnation, bytes]),
-            Arg::Epoch(bytes) => joined(&[bytes]),
+            Arg::NewGeneration => joined(&[incarnation, &random::generation()]),
+            Arg::NewEpoch => joined(&[&random::epoch()]),
             Arg::Incarnation => joined(&[incarnation]),
             Arg::Number(number) => number.write_redis_args(out),
         }
@@ -235,6 +241,17 @@ mod tests {
 
         let call = Call::command("SET", vec!["name"], vec![Arg::Marked(LEASE, b"token"), Arg::Bytes(b"NX")]);
         assert_eq!(packed(&call, By::Digest), "*4 $3 SET $4 name $14 PABCDEFGHtoken $2 NX ");
+    }
+
+    #[test]
+    fn what_is_to_be_new_is_new_each_time_it_is_sent() {
+        for new in [Arg::NewGeneration, Arg::NewEpoch] {
+            let call = Call::script(&FETCH, vec!["name"], vec![new]);
+            assert_ne!(
+                call.packed(By::Digest, Incarnation::default()).get_packed_command(),
+                call.packed(By::Digest, Incarnation::default()).get_packed_command()
+            );
+        }
     }
 
     #[test]
