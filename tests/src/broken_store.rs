@@ -76,6 +76,7 @@ pub enum Fault {
     HeardByNobody,
     HeardInAnyEpoch,
     HeardInYoungEpochs,
+    HeardByLateQuestions,
     FenceIsForgotten,
     FenceLeavesNames,
     FenceLeavesScopes,
@@ -509,6 +510,9 @@ impl RemoteStore for Broken {
             after => after,
         };
         let mut news = self.store.news(log, after, reader).await?;
+        if self.is(Fault::HeardByLateQuestions) && after.is_none() {
+            return self.store.news(log, Some(news.end), reader).await;
+        }
         match self.fault {
             Fault::RecordsLoseTheFirst if news.records.len() > 1 => drop(news.records.remove(0)),
             Fault::RecordsAreReversed => news.records.reverse(),

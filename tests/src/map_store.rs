@@ -319,8 +319,11 @@ impl RemoteStore for MapStore {
         let mut state = self.state();
         let log = state.log(log)?;
         let Some(Position { sequence, .. }) = after.filter(|after| after.epoch == log.epoch) else {
-            let end = log.end();
-            log.readers.insert(reader.name, (end.sequence, Instant::now() + reader.trusts_for));
+            let (end, now) = (log.end(), Instant::now());
+            // It may have been asked before what was answered since.
+            let known = log.readers.get(&reader.name).filter(|(_, until)| *until > now);
+            let read = known.map_or(end.sequence, |(read, _)| *read);
+            log.readers.insert(reader.name, (read, now + reader.trusts_for));
             return Ok(News { end, records: Vec::new() });
         };
         log.readers.insert(reader.name, (sequence, Instant::now() + reader.trusts_for));

@@ -73,6 +73,7 @@ const FAULTS: &[(Fault, &str)] = &[
     (Fault::WaitingHearsNothing, "waiting must end"),
     (Fault::HeardByAnybody, "a reader must be waited for"),
     (Fault::HeardInYoungEpochs, "may be readers of the epoch before"),
+    (Fault::HeardByLateQuestions, "may arrive late, and tells nothing"),
     (Fault::HeardInAnyEpoch, "of another epoch it must not be said"),
     (Fault::HeardByNobody, "who begins at the end has nothing to do"),
     (Fault::FenceIsForgotten, "must say that there is a fence"),

@@ -107,7 +107,8 @@ pub trait RemoteStore: fmt::Debug + Send + Sync + 'static {
     }
 
     /// Reads `log` after `after`, and where it ends, at one instant; notes that `reader` has done what the records
-    /// up to `after` say, or up to the end if it begins there.
+    /// up to `after` say, or up to the end if it begins there. If it was noted in this epoch before, it does not begin: its
+    /// question was late, and moves nothing forward.
     ///
     /// Fails where `invalidate` would: a server that takes no writes cannot say what was invalidated.
     async fn news(&self, log: &str, after: Option<Position>, reader: Reader) -> Result<News> {

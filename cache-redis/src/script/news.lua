@@ -25,7 +25,10 @@ if ARGV[5] ~= epoch then
     local last = tonumber(string.match(readers[i], ' (%d+)$'))
     if readers[i - 1] ~= 'b' and (not last or last < now) then redis.call('HDEL', KEYS[3], readers[i - 1]) end
   end
-  note(string.format('%.0f', number))
+  -- A question from before he knew the epoch may arrive after those that he has asked since: he goes by the answers to these.
+  local known = redis.call('HGET', KEYS[3], ARGV[3]) or ''
+  local read = string.sub(known, 1, 16) == epoch and tonumber(string.match(known, ' (%d+) %d+$')) or number
+  note(string.format('%.0f', math.min(read, number)))
   return {epoch, number}
 end
 note(ARGV[6])

@@ -141,6 +141,11 @@ pub(super) async fn a_record_is_heard_when_every_reader_has_asked_for_more(subje
     assert!(!heard(position).await, "a reader must be waited for from its beginning on");
     subject.news(&log, Some(before), one).await;
     assert!(!heard(position).await, "a reader that has asked for a record may not have applied it");
+    subject.news(&log, None, one).await;
+    assert!(
+        !heard(position).await,
+        "a question from before a reader knew the log may arrive late, and tells nothing"
+    );
     subject.news(&log, Some(before), two).await;
     subject.news(&log, Some(position), one).await;
     let began = Instant::now();
