@@ -59,29 +59,36 @@ async fn a_cluster_is_found_by_any_of_its_nodes_and_each_key_where_it_is() {
     until_async(async || store.fetch("shop:nobody", &[], None).await.is_ok()).await;
 }
 
+const LOCK: &str = "{larder:shop}:l:stock";
+
+/// Takes the lock and gives it back, so that its counter is there, and it itself is nowhere: its fence.
+async fn hold_once(store: &Redis) -> u64 {
+    let token = Token([1; 16]);
+    let fence = store.lock(LOCK, token, TTL).await.unwrap().unwrap();
+    assert!(store.unlock(LOCK, token).await.unwrap());
+    fence
+}
+
 /// Locks have two keys; everything else asks for one at a time, which is here or there.
 #[tokio::test]
 async fn a_lock_whose_keys_are_on_their_way_is_waited_for() {
     let cluster = Cluster::start().await;
     let store = patient(cluster.url());
-    let lock = "{larder:shop}:l:stock";
-    let (first, second) = (Token([1; 16]), Token([2; 16]));
-    let fence = store.lock(lock, first, TTL).await.unwrap().unwrap();
-    assert!(store.unlock(lock, first).await.unwrap());
+    let fence = hold_once(&store).await;
 
-    // The counter is still here, and the lock is nowhere: it may be there or not be at all.
-    let holders = cluster.holders(lock, 0);
-    let slot: u64 = cluster.nodes[0].tell(&["CLUSTER", "KEYSLOT", lock]);
+    // What is nowhere here may be there, or not be at all.
+    let holders = cluster.holders(LOCK, 0);
+    let slot: u64 = cluster.nodes[0].tell(&["CLUSTER", "KEYSLOT", LOCK]);
     let (source, slot) = (&cluster.nodes[holders[0]], slot.to_string());
     let target = cluster.id((holders[0] + 1) % 3);
     source.tell::<()>(&["CLUSTER", "SETSLOT", &slot, "MIGRATING", &target]);
-    let error = Redis::open(cluster.url()).unwrap().lock(lock, second, TTL).await.unwrap_err();
+    let error = Redis::open(cluster.url()).unwrap().lock(LOCK, Token([2; 16]), TTL).await.unwrap_err();
     assert!(error.to_string().contains("TRYAGAIN") || error.kind() == ErrorKind::Timeout, "{error}");
     let before = source.errors("TRYAGAIN");
     assert!(before > 1, "it was tried more than once");
     let waiting = tokio::spawn({
         let store = store.clone();
-        async move { store.lock(lock, second, TTL).await }
+        async move { store.lock(LOCK, Token([2; 16]), TTL).await }
     });
     until_async(async || source.errors("TRYAGAIN") > before + 1).await;
     source.tell::<()>(&["CLUSTER", "SETSLOT", &slot, "STABLE"]);
@@ -94,27 +101,24 @@ async fn a_lock_whose_keys_are_on_their_way_is_waited_for() {
 async fn a_lock_whose_keys_arrive_long_before_their_slot_is_waited_for() {
     let cluster = Cluster::start().await;
     let store = patient(cluster.url());
-    let lock = "{larder:shop}:l:stock";
-    let (first, second) = (Token([1; 16]), Token([2; 16]));
-    let fence = store.lock(lock, first, TTL).await.unwrap().unwrap();
-    assert!(store.unlock(lock, first).await.unwrap());
-    let source = cluster.holders(lock, 0)[0];
+    let fence = hold_once(&store).await;
+    let source = cluster.holders(LOCK, 0)[0];
     let (early, late) = ((source + 1) % 3, (source + 2) % 3);
 
     // Twice: the second time, the map that the store has may be old as well.
-    for (token, from, to) in [(first, source, early), (second, early, late)] {
-        cluster.send_keys(lock, from, to);
+    for (token, from, to) in [(Token([1; 16]), source, early), (Token([2; 16]), early, late)] {
+        cluster.send_keys(LOCK, from, to);
         let before = cluster.nodes[to].errors("TRYAGAIN");
         let waiting = tokio::spawn({
             let store = store.clone();
-            async move { store.lock(lock, token, TTL).await }
+            async move { store.lock(LOCK, token, TTL).await }
         });
         until_async(async || waiting.is_finished() || cluster.nodes[to].errors("TRYAGAIN") > before + 4)
             .await;
         assert!(!waiting.is_finished(), "{:?}", waiting.await);
-        cluster.hand_over(lock, from, to);
+        cluster.hand_over(LOCK, from, to);
         assert!(waiting.await.unwrap().unwrap().unwrap() > fence);
-        assert!(store.unlock(lock, token).await.unwrap());
+        assert!(store.unlock(LOCK, token).await.unwrap());
     }
 }
 

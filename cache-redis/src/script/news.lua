@@ -26,8 +26,8 @@ if ARGV[5] ~= epoch then
     if readers[i - 1] ~= 'b' and (not last or last < now) then redis.call('HDEL', KEYS[3], readers[i - 1]) end
   end
   -- A question from before he knew the epoch may arrive after those that he has asked since: he goes by the answers to these.
-  local known = redis.call('HGET', KEYS[3], ARGV[3]) or ''
-  local read = string.sub(known, 1, 16) == epoch and tonumber(string.match(known, ' (%d+) %d+$')) or number
+  local noted = redis.call('HGET', KEYS[3], ARGV[3]) or ''
+  local read = string.sub(noted, 1, 16) == epoch and tonumber(string.match(noted, ' (%d+) %d+$')) or number
   note(string.format('%.0f', math.min(read, number)))
   return {epoch, number}
 end
